@@ -1,0 +1,122 @@
+"""The shapes that every calculation takes and gives: frames, periods and money.
+
+All frames are Polars. Instants are `Datetime("us", "UTC")`, days are the account's own days
+(already converted at the border), amounts are float64 in the account's home currency,
+probabilities are 0-1. `connection` + `deal_id` identify a deal; the title never does.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+
+INSTANT: Final = pl.Datetime("us", "UTC")
+
+DEAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "connection": pl.String,
+    "deal_id": pl.String,
+    "name": pl.String,
+    "pipeline_id": pl.String,
+    "stage_id": pl.String,
+    "owner_id": pl.String,
+    "team": pl.String,
+    "deal_type": pl.String,
+    "lead_source": pl.String,
+    "status": pl.String,  # open | won | lost
+    "amount": pl.Float64,  # home currency; null = missing or not convertible (see amount_problem)
+    "amount_problem": pl.String,  # null | "missing" | "no_rate"
+    "currency": pl.String,  # the deal's own
+    "close_date": pl.Date,  # expected close while open, account's day
+    "closed_on": pl.Date,  # actual close, account's day, null while open
+    "created_on": pl.Date,
+    "created_at": INSTANT,
+    "closed_at": INSTANT,
+    "stage_entered_at": INSTANT,  # into the present stage; null = unknown
+    "stage_probability": pl.Float64,  # the CRM's, for this deal
+    "rep_probability": pl.Float64,
+    "rep_amount": pl.Float64,
+    "forecast_category": pl.String,
+    "loss_reason": pl.String,
+    "next_step": pl.String,
+    "next_activity_at": INSTANT,
+    "last_activity_at": INSTANT,
+    "contact_count": pl.Int64,
+    "company_count": pl.Int64,
+}
+"""One row per deal that counts (not archived, merged or purged)."""
+
+CHANGE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "connection": pl.String,
+    "deal_id": pl.String,
+    "field": pl.String,  # stage | status | pipeline | owner | amount | close_date | ...
+    "old": pl.String,
+    "new": pl.String,
+    "changed_at": INSTANT,
+    "ordinal": pl.Int64,
+    "source": pl.String,  # human | automation | integration | own | diff | unknown
+}
+"""One row per change of one field. `amount` text is in the deal's currency, `close_date` an ISO instant."""
+
+STAGE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "connection": pl.String,
+    "pipeline_id": pl.String,
+    "stage_id": pl.String,
+    "pipeline": pl.String,
+    "stage": pl.String,
+    "position": pl.Int64,
+    "probability": pl.Float64,
+    "is_closed": pl.Boolean,
+    "is_won": pl.Boolean,
+    "exists": pl.Boolean,  # False: deleted in the CRM, or its pipeline is
+}
+
+OWNER_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "connection": pl.String,
+    "owner_id": pl.String,
+    "owner": pl.String,
+    "team": pl.String,
+    "active": pl.Boolean,
+}
+
+
+class PeriodKind(StrEnum):
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A half-open range of the account's days: `start` is in it, `end` is not."""
+
+    start: date
+    end: date
+    kind: PeriodKind
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day < self.end
+
+    def next(self) -> "Period":
+        """The period that follows."""
+        return period_of(self.end, self.kind)
+
+    @property
+    def label(self) -> str:
+        """`2026-03` or `2026-Q1`."""
+        if self.kind is PeriodKind.MONTH:
+            return f"{self.start:%Y-%m}"
+        return f"{self.start.year}-Q{(self.start.month + 2) // 3}"
+
+    @property
+    def last_day(self) -> date:
+        return self.end - timedelta(days=1)
+
+
+def period_of(day: date, kind: PeriodKind) -> Period:
+    """The calendar month or quarter that holds `day`."""
+    months = 1 if kind is PeriodKind.MONTH else 3
+    first = (day.month - 1) // months * months + 1
+    start = date(day.year, first, 1)
+    years, month0 = divmod(first - 1 + months, 12)
+    return Period(start, date(day.year + years, month0 + 1, 1), kind)

@@ -1,0 +1,351 @@
+"""What every CRM adapter offers: the records that cross the border, and the two ports.
+
+Records are the mirror's vocabulary, not a vendor's: an adapter's mapping.py translates.
+Instants are aware and in UTC, amounts are Decimal, ids are strings as the CRM gives them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+
+class DealStatus(StrEnum):
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class Field(StrEnum):
+    """Fields of a deal whose history is kept. Values in changes are text, None = empty:
+    stage, pipeline, owner: ids; status: DealStatus; amount: plain decimal in the deal's
+    currency; close_date: ISO 8601 UTC instant; forecast_category: as in design, upper case.
+    """
+
+    STAGE = "stage"
+    STATUS = "status"
+    PIPELINE = "pipeline"
+    OWNER = "owner"
+    AMOUNT = "amount"
+    CLOSE_DATE = "close_date"
+    FORECAST_CATEGORY = "forecast_category"
+    NEXT_STEP = "next_step"
+
+
+class ChangeSource(StrEnum):
+    """Who made a change. OWN: dealpulse itself. DIFF: seen by comparing two pulls, maker unknown."""
+
+    HUMAN = "human"
+    AUTOMATION = "automation"
+    INTEGRATION = "integration"
+    OWN = "own"
+    DIFF = "diff"
+    UNKNOWN = "unknown"
+
+
+class RemovalReason(StrEnum):
+    ARCHIVED = "archived"
+    MERGED = "merged"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The customer's account. `deal_url`: link to one deal with `{deal_id}` in it, if there is one."""
+
+    account_id: str
+    time_zone: str
+    home_currency: str
+    currencies: tuple[str, ...] = ()
+    deal_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`probability` 0-1 as the CRM states it, None where it states none."""
+
+    stage_id: str
+    label: str
+    position: int
+    probability: Decimal | None
+    is_closed: bool
+    is_won: bool
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    pipeline_id: str
+    label: str
+    position: int
+    stages: tuple[Stage, ...]
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """`active` is False for a deactivated or archived user. `name` is never empty (falls back to id)."""
+
+    owner_id: str
+    name: str
+    email: str | None
+    active: bool
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """One deal as the CRM holds it now.
+
+    amount: in `currency` (None = the CRM left it empty); amount_home: the CRM's own conversion
+    to the account's home currency where it gives one. close_date: expected close while open.
+    closed_at: actual close, None while open. stage_probability, rep_probability: 0-1.
+    own: values of our own written properties as the CRM holds them (name -> text, None = empty).
+    contact_count, company_count: None where the CRM did not say.
+    """
+
+    deal_id: str
+    name: str
+    pipeline_id: str | None
+    stage_id: str | None
+    owner_id: str | None
+    status: DealStatus
+    amount: Decimal | None
+    currency: str | None
+    amount_home: Decimal | None
+    close_date: datetime | None
+    closed_at: datetime | None
+    created_at: datetime
+    modified_at: datetime
+    stage_probability: Decimal | None = None
+    rep_probability: Decimal | None = None
+    rep_amount: Decimal | None = None
+    forecast_category: str | None = None
+    deal_type: str | None = None
+    lead_source: str | None = None
+    loss_reason: str | None = None
+    next_step: str | None = None
+    next_activity_at: datetime | None = None
+    last_activity_at: datetime | None = None
+    contact_count: int | None = None
+    company_count: int | None = None
+    own: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of a deal's history. `ordinal` tells apart entries of one field and one instant."""
+
+    deal_id: str
+    field: Field
+    old: str | None
+    new: str | None
+    changed_at: datetime
+    source: ChangeSource
+    ordinal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A deal that is no longer in the CRM's list. `survivor_id`: for a merge, the id that lives on."""
+
+    deal_id: str
+    reason: RemovalReason
+    removed_at: datetime
+    survivor_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unparsed:
+    """A value that could not be understood; the field is left empty in the mirror and counted."""
+
+    deal_id: str
+    field: str
+    raw: str
+
+
+Cursor = Mapping[str, str]
+"""Where to resume, opaque to everyone but the adapter that made it; stored as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class DealPage:
+    """What one step of a pull brought; committed together with `cursor`, or not at all.
+
+    deals: full current state, to be upserted if `modified_at` is not older than the mirror's.
+    changes: complete known history of the fields in `Capabilities.history` for those deals.
+    removals: deals that left. `cursor`: where to resume after this page.
+    """
+
+    cursor: Cursor
+    deals: Sequence[Deal] = ()
+    changes: Sequence[Change] = ()
+    removals: Sequence[Removal] = ()
+    unparsed: Sequence[Unparsed] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this CRM can do on this account; stated, not guessed.
+
+    history: fields whose history the CRM itself keeps; others are found by comparing pulls.
+    can_write: forecast properties can be written back.
+    """
+
+    history: frozenset[Field]
+    can_write: bool
+    lists_removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCheck:
+    """One thing tried by `dealpulse check`. `remedy`: what to do when not ok."""
+
+    what: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    needed_for: str = "reading"
+
+
+KnownVersions = Callable[[Sequence[str]], Mapping[str, frozenset[datetime]]]
+"""deal ids -> the `modified_at` values under which the mirror already holds their present state."""
+
+
+class CrmSource(Protocol):
+    """Reading. Every method may raise AuthError, TransientError or PermanentError."""
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def check(self) -> Sequence[AccessCheck]:
+        """Try each permission with the cheapest request; never raises for a missing one."""
+
+    def account(self) -> Account: ...
+
+    def pipelines(self) -> Sequence[Pipeline]: ...
+
+    def owners(self) -> Sequence[Owner]:
+        """Active and deactivated alike."""
+
+    def deal_count(self) -> int | None:
+        """Deals in the CRM now, for progress bars and completeness; None where it cannot say."""
+
+    def deals(
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+    ) -> Iterator[DealPage]:
+        """Everything since `cursor`, page by page; None = everything there is.
+
+        An interrupted pull goes on from the last committed page's cursor. The last page's cursor
+        covers all changes up to `started_at` minus an overlap, never the newest change seen.
+        """
+
+    def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
+        """All deals in the CRM's recycle bin."""
+
+    def read(self, deal_ids: Sequence[str]) -> DealPage:
+        """The present state of these deals, without history; missing ones are simply absent.
+
+        A merged id comes back under its survivor's id.
+        """
+
+    def close(self) -> None: ...
+
+
+class ValueKind(StrEnum):
+    """How a written value is to be shown. TEXT forms: probability "0.42" (0-1), amount "1234.50",
+    integer "7", date "2026-03-31", datetime ISO UTC, choices "a;b" sorted, text as is.
+    """
+
+    PROBABILITY = "probability"
+    AMOUNT = "amount"
+    INTEGER = "integer"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICES = "choices"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertySpec:
+    """A property of ours in the CRM. `name` starts with `dealpulse_`. options: (value, label)."""
+
+    name: str
+    kind: ValueKind
+    label: str
+    description: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+class PropertyStatus(StrEnum):
+    PRESENT = "present"
+    MISSING = "missing"
+    DIFFERS = "differs"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyState:
+    """DIFFERS: label, description or options are not ours (can be put right). CONFLICT: another
+    type holds the name; a person has to rename or delete it. `detail` says what."""
+
+    name: str
+    status: PropertyStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DealWrite:
+    """Values for one deal, text or None to clear. `trace_id` is unique in its batch."""
+
+    deal_id: str
+    trace_id: str
+    values: Mapping[str, str | None]
+
+
+class WriteResult(StrEnum):
+    """MISSING: no such deal any more. MERGED: the id retired into another. REJECTED: the CRM's
+    rules refused it, for ever. UNKNOWN: no answer; it may or may not have been written."""
+
+    WRITTEN = "written"
+    MISSING = "missing"
+    MERGED = "merged"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    deal_id: str
+    trace_id: str
+    result: WriteResult
+    detail: str = ""
+
+
+class CrmSink(Protocol):
+    """Writing."""
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many deals `write` takes at most."""
+
+    def property_states(self, specs: Sequence[PropertySpec]) -> Sequence[PropertyState]:
+        """Compare, change nothing."""
+
+    def ensure_properties(self, specs: Sequence[PropertySpec]) -> Sequence[PropertyState]:
+        """Create what is missing and put right what differs; returns the states found before.
+
+        Raises AuthError naming the scope where properties may not be created, PermanentError on
+        a conflict.
+        """
+
+    def write(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
+        """One outcome per record, in the order of `batch`, whatever happened to the others."""

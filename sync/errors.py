@@ -1,0 +1,67 @@
+"""Errors by remedy: a class exists only where a caller acts differently on it.
+
+The text of every error says what happened, where, and what to do next. Nothing secret
+goes into it. `exit_code` is what the command line ends with.
+"""
+
+from datetime import timedelta
+
+
+class DealpulseError(Exception):
+    """Base of all errors that dealpulse raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(DealpulseError):
+    """The configuration or the command is wrong: correct it, then run again."""
+
+    exit_code = 2
+
+
+class AuthError(DealpulseError):
+    """The CRM refused the credentials or a scope is missing: no retry helps, the schedule stops.
+
+    `missing_scopes`: the scopes any one of which would do; empty where the token itself is bad.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, missing_scopes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing_scopes = missing_scopes
+
+
+class TransientError(DealpulseError):
+    """It may work later: network, rate limit, outage, database unreachable.
+
+    `retry_after`: how long the other side asked to be left alone; None where it did not say.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(DealpulseError):
+    """The other side understood and refused: the same request will fail again."""
+
+    exit_code = 5
+
+
+class SafetyStop(DealpulseError):
+    """A plan would touch far more than usual: a person has to look before it is applied."""
+
+    exit_code = 6
+
+
+class RecordRejected(DealpulseError):
+    """One record could not be read or written; the others go on."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, record_id: str) -> None:
+        super().__init__(message)
+        self.record_id = record_id

@@ -1,0 +1,350 @@
+"""The tables. Each has exactly one writing job, named in its comment; others only read it."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from sync.mirror.types import Exact, Instant, Json
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+connection = Table(
+    "connection",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("time_zone", String, nullable=False),
+    Column("home_currency", String, nullable=False),
+    Column("deal_url", String),
+    Column("seen_at", Instant, nullable=False),
+    comment="One CRM account. Written by pull.",
+)
+
+pipeline = Table(
+    "pipeline",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("pipeline_id", String, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("missing_since", Instant, comment="When the CRM stopped listing it; its name stays."),
+    comment="Written by pull.",
+)
+
+stage = Table(
+    "stage",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("pipeline_id", String, primary_key=True),
+    Column("stage_id", String, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("probability", Exact),
+    Column("is_closed", Boolean, nullable=False),
+    Column("is_won", Boolean, nullable=False),
+    Column("missing_since", Instant),
+    comment="Written by pull.",
+)
+
+stage_version = Table(
+    "stage_version",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("pipeline_id", String, primary_key=True),
+    Column("stage_id", String, primary_key=True),
+    Column("valid_from", Instant, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("probability", Exact),
+    Column("is_closed", Boolean, nullable=False),
+    Column("is_won", Boolean, nullable=False),
+    Column("missing", Boolean, nullable=False),
+    comment="Every definition a stage ever had, so that past figures stay. Written by pull.",
+)
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("owner_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("email", String),
+    Column("active", Boolean, nullable=False),
+    Column("teams", Json, nullable=False),
+    Column("missing_since", Instant),
+    comment="Written by pull.",
+)
+
+deal = Table(
+    "deal",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("pipeline_id", String),
+    Column("stage_id", String),
+    Column("owner_id", String),
+    Column("status", String, nullable=False),
+    Column("amount", Exact),
+    Column("currency", String),
+    Column("amount_home", Exact),
+    Column("close_date", Instant),
+    Column("closed_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("modified_at", Instant, nullable=False),
+    Column("stage_probability", Exact),
+    Column("rep_probability", Exact),
+    Column("rep_amount", Exact),
+    Column("forecast_category", String),
+    Column("deal_type", String),
+    Column("lead_source", String),
+    Column("loss_reason", String),
+    Column("next_step", String),
+    Column("next_activity_at", Instant),
+    Column("last_activity_at", Instant),
+    Column("contact_count", Integer),
+    Column("company_count", Integer),
+    Column("own", Json, nullable=False, comment="Our properties as the CRM held them when pulled."),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("pulled_at", Instant, nullable=False),
+    Column("removed_at", Instant, comment="Tombstone: archived, merged or purged in the CRM."),
+    Column("removed_reason", String),
+    Column("survivor_id", String, comment="For a merge: the deal that lives on."),
+    Index(None, "connection", "status"),
+    comment="One sale. Written by pull.",
+)
+
+deal_change = Table(
+    "deal_change",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    Column("changed_at", Instant, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("old", String),
+    Column("new", String),
+    Column("source", String, nullable=False),
+    comment="The history; everything about the past is computed from it. Written by pull.",
+)
+
+unparsed_value = Table(
+    "unparsed_value",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    Column("raw", String, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    comment="Values that could not be understood. Written by pull.",
+)
+
+sync_cursor = Table(
+    "sync_cursor",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("stream", String, primary_key=True),
+    Column("state", Json, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    comment="Where each stream resumes; committed with the rows it stands for. Written by pull.",
+)
+
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("job", String, nullable=False),
+    Column("connection", String, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("status", String, nullable=False, comment="running | ok | failed | abandoned"),
+    Column("counts", Json, nullable=False),
+    Column("error_kind", String),
+    Column("error", String),
+    Index(None, "connection", "job", "started_at"),
+    comment="One run of one job for one connection. Written by the runner.",
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    comment="Who may run. Written by the worker.",
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("rule", String, primary_key=True),
+    Column("since", Instant, nullable=False, comment="First assessment that found it, unbroken."),
+    Column("as_of", Instant, nullable=False),
+    Column("evidence", Json, nullable=False),
+    comment="What is wrong with a deal now. Written by assess.",
+)
+
+deal_assessment = Table(
+    "deal_assessment",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("as_of", Instant, nullable=False),
+    Column("quality_score", Integer, nullable=False),
+    Column("win_probability", Float),
+    Column("expected_amount", Float, comment="Home currency."),
+    Column("stale_days", Integer, nullable=False, comment="Days without human activity."),
+    Column("explanation", String, nullable=False),
+    comment="What is said of each open deal now; the input of write-back. Written by assess.",
+)
+
+forecast = Table(
+    "forecast",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
+    Column("connection", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("variant", String, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("period_kind", String, nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("period_end", Date, nullable=False),
+    Column("segment_kind", String, nullable=False, comment="total | pipeline | owner"),
+    Column("segment", String, nullable=False, comment="Id of the segment; empty for total."),
+    Column("currency", String, nullable=False),
+    Column("forecast", Float, nullable=False, comment="won_amount + weighted_amount"),
+    Column("won_amount", Float, nullable=False),
+    Column("won_deals", Integer, nullable=False),
+    Column("open_amount", Float, nullable=False),
+    Column("open_deals", Integer, nullable=False),
+    Column("weighted_amount", Float, nullable=False),
+    Column("left_out", Json, nullable=False, comment="reason -> deals that could not count"),
+    Column("parameters", Json, nullable=False),
+    UniqueConstraint(
+        "job_run_id", "method", "variant", "period_kind", "period_start", "segment_kind", "segment"
+    ),
+    Index(None, "connection", "as_of"),
+    comment="Never changed once written. Written by assess.",
+)
+
+velocity = Table(
+    "velocity",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
+    Column("connection", String, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("window_start", Date, nullable=False),
+    Column("window_end", Date, nullable=False),
+    Column("segment_kind", String, nullable=False),
+    Column("segment", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("opportunities", Integer, nullable=False),
+    Column("average_value", Float),
+    Column("win_rate", Float),
+    Column("cycle_length_days", Float),
+    Column("sales_velocity", Float, comment="Money per day; null where a driver is unknown."),
+    Column("won_deals", Integer, nullable=False),
+    Column("decided_deals", Integer, nullable=False),
+    UniqueConstraint("job_run_id", "segment_kind", "segment"),
+    comment="Never changed once written. Written by assess.",
+)
+
+write_journal = Table(
+    "write_journal",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
+    Column("connection", String, nullable=False),
+    Column("deal_id", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("before", Json, nullable=False, comment="property -> value the CRM held"),
+    Column("after", Json, nullable=False, comment="property -> value we wrote"),
+    Column(
+        "state",
+        String,
+        nullable=False,
+        comment="sending | written | confirmed | missing | merged | rejected | unknown",
+    ),
+    Column("detail", String, nullable=False, server_default=text("''")),
+    Column("planned_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column(
+        "echo_modified_at",
+        Instant,
+        comment="The deal's modified date after our write, where nothing else had changed.",
+    ),
+    UniqueConstraint("connection", "trace_id"),
+    Index(None, "connection", "deal_id", "id"),
+    Index(None, "connection", "state"),
+    comment="What was there and what we wrote. Written by write_back.",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("deal_id", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("state", String, nullable=False, comment="raised | resolved"),
+    Column("raised_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    Column("resolution", String),
+    Column("evidence", Json, nullable=False),
+    Index(
+        "uq_alert_one_open_episode",
+        "connection",
+        "deal_id",
+        "rule",
+        unique=True,
+        sqlite_where=text("state = 'raised'"),
+        postgresql_where=text("state = 'raised'"),
+    ),
+    comment="One episode of one finding of one deal. Written by alert.",
+)
+
+alert_delivery = Table(
+    "alert_delivery",
+    metadata,
+    Column("alert_id", _Id, ForeignKey("alert.id"), primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column(
+        "state",
+        String,
+        nullable=False,
+        comment="pending | sending | sent | failed | uncertain | withdrawn",
+    ),
+    Column("claimed_by", String),
+    Column("claimed_at", Instant),
+    Column("sent_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", String),
+    comment="Each alert goes to each channel once. Written by alert.",
+)
