@@ -154,7 +154,7 @@ class Alerts(Strict):
         ["stale"], description="Which findings become alerts."
     )
     channels: list[Channel] = Field(
-        default_factory=lambda: [ConsoleChannel(kind="console")],
+        [ConsoleChannel(kind="console")],
         description="Where alerts go; each alert goes to each channel once.",
     )
     minimum_amount: Decimal = Field(

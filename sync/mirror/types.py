@@ -62,7 +62,8 @@ class Instant(TypeDecorator[datetime]):
             return None
         if isinstance(value, str):
             return datetime.fromisoformat(value)
-        return datetime.astimezone(value, UTC)
+        instant: datetime = value
+        return instant.astimezone(UTC)
 
 
 Json = JSON().with_variant(JSONB(), "postgresql")
