@@ -57,7 +57,7 @@ CHANGE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "ordinal": pl.Int64,
     "source": pl.String,  # human | automation | integration | own | diff | unknown
 }
-"""One row per change of one field. `amount` text is in the deal's currency, `close_date` an ISO instant."""
+"""A row per change of a field. `amount` is in the deal's currency, `close_date` an ISO instant."""
 
 STAGE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "connection": pl.String,
