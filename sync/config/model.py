@@ -5,22 +5,51 @@ No secret stands here: fields that end in `_env` name the environment variable t
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+from sync.config.values import (
+    ConnectionName,
+    CurrencyCode,
+    DatabaseUrl,
+    Days,
+    Email,
+    EnvName,
+    Rate,
+    TimeOfDay,
+    TimeZone,
+    WebAddress,
+    Weekdays,
+    Weight,
+)
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    """Unknown settings are errors. A setting with nothing after its colon has its default."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {
+            key: value
+            for key, value in data.items()
+            if value is not None or key not in cls.model_fields
+        }
 
 
 class Database(Strict):
-    url: str = Field(
+    url: DatabaseUrl = Field(
         "sqlite:///dealpulse.db",
         description="Where the mirror lives: sqlite:///file.db, or postgresql://user@host/name. "
         "A password never stands here: set DEALPULSE_DATABASE_URL, which wins over this line.",
@@ -53,7 +82,9 @@ class HubSpotConnection(Strict):
     api_version: Literal["2026-09", "2026-03", "v3"] = Field(
         "2026-09", description="The version of HubSpot's API that is called."
     )
-    base_url: str = Field("https://api.hubapi.com", description="Only for a proxy, or the sandbox.")
+    base_url: WebAddress = Field(
+        "https://api.hubapi.com", description="Only for a proxy, or the sandbox."
+    )
     rate_limit_share: float = Field(
         0.75,
         gt=0,
@@ -71,7 +102,9 @@ class HubSpotConnection(Strict):
         description="How far each pull reaches back behind the last one, because HubSpot's "
         "search sees changes late.",
     )
-    write_back: WriteBack = Field(default_factory=WriteBack)
+    write_back: WriteBack = Field(
+        default_factory=WriteBack, description="What goes back to the CRM."
+    )
 
 
 Connection = HubSpotConnection
@@ -101,14 +134,14 @@ class Staleness(Strict):
     minimum_after_days: int = Field(
         5, ge=1, description="No stage's norm is ever shorter than this."
     )
-    after_days: dict[str, int] = Field(
+    after_days: dict[str, Days] = Field(
         default_factory=dict,
         description="Your own norm for a stage, by its label or id: {Proposal: 10}.",
     )
 
 
 class Quality(Strict):
-    weights: dict[str, float] = Field(
+    weights: dict[str, Weight] = Field(
         default_factory=dict,
         description="Other weights than the published ones, by rule: {no_contact: 0}. "
         "See docs/quality-rules.md.",
@@ -130,18 +163,23 @@ class WebhookChannel(Strict):
 
 class EmailChannel(Strict):
     kind: Literal["email"] = Field(description="Send one digest by SMTP to each deal's owner.")
-    host: str = Field(description="The mail server.")
-    port: int = Field(587, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = Field("starttls")
+    host: str = Field(min_length=1, description="The mail server.")
+    port: int = Field(
+        587, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for neither."
+    )
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the connection is encrypted; none only for a server on this machine.",
+    )
     username: str | None = Field(None, description="Log in under this name; none = do not.")
     password_env: EnvName = Field(
         "DEALPULSE_SMTP_PASSWORD", description="The variable that holds the password."
     )
-    sender: str = Field(description="The From address.")
-    fallback_to: str | None = Field(
+    sender: Email = Field(description="The From address.")
+    fallback_to: Email | None = Field(
         None, description="Who gets the alerts of deals whose owner is unknown or has left."
     )
-    only_to: str | None = Field(
+    only_to: Email | None = Field(
         None, description="Send everything here instead of to the owners; good for a trial."
     )
 
@@ -167,16 +205,25 @@ class Alerts(Strict):
         "--allow-mass-alert.",
     )
 
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: list[Channel]) -> list[Channel]:
+        for i, channel in enumerate(channels):
+            if channel in channels[:i]:
+                raise ValueError(
+                    f"the same {channel.kind} channel stands there twice; everybody would be told "
+                    "twice"
+                )
+        return channels
+
 
 class Schedule(Strict):
     cycle_minutes: int = Field(15, ge=1, description="Pull, assess and write back this often.")
     alerts_at: TimeOfDay = Field(
         "08:00", description="Send alerts at this time of the account's day."
     )
-    alerts_on: str = Field(
-        "mon-fri",
-        pattern=r"^(mon|tue|wed|thu|fri|sat|sun)([-,](mon|tue|wed|thu|fri|sat|sun))*$",
-        description="... on these days: mon-fri, or mon,wed.",
+    alerts_on: Weekdays = Field(
+        "mon-fri", description="Send alerts on these days: mon-fri, or mon,wed."
     )
     jitter_seconds: int = Field(
         30, ge=0, description="Start each cycle up to this much later, at random."
@@ -185,13 +232,24 @@ class Schedule(Strict):
 
 class Web(Strict):
     enabled: bool = Field(True, description="Serve /health/live, /health/ready and /metrics.")
-    host: str = Field("127.0.0.1")
-    port: int = Field(8787, ge=0, le=65535)
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen on. Anyone who reaches it sees the figures: keep it to "
+        "this machine, or put a proxy with a login in front.",
+    )
+    port: int = Field(
+        8787, ge=0, le=65535, description="The port to listen on; 0 = any that is free."
+    )
 
 
 class Log(Strict):
-    format: Literal["text", "json"] = Field("text")
-    level: Literal["debug", "info", "warning", "error"] = Field("info")
+    format: Literal["text", "json"] = Field(
+        "text", description="text for people, json for a log collector; one line per event."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Leave out what matters less than this."
+    )
 
 
 class Config(Strict):
@@ -200,30 +258,39 @@ class Config(Strict):
     language: Literal["en", "nb"] = Field(
         "en", description="Language of alerts, explanations and property labels."
     )
-    time_zone: str | None = Field(
+    time_zone: TimeZone | None = Field(
         None, description="Days are counted here; none = the CRM account's own zone."
     )
-    database: Database = Field(default_factory=Database)
+    database: Database = Field(default_factory=Database, description="The local mirror.")
     connections: list[Connection] = Field(
         min_length=1, description="The CRM accounts to read, one entry each."
     )
-    exchange_rates: dict[CurrencyCode, Decimal] = Field(
+    exchange_rates: dict[CurrencyCode, Rate] = Field(
         default_factory=dict,
         description="What one unit is worth in the home currency, for deals whose CRM gives no "
         "converted amount: {EUR: 11.60}. A missing rate is reported, never taken as 1.",
     )
-    forecast: Forecast = Field(default_factory=Forecast)
-    staleness: Staleness = Field(default_factory=Staleness)
-    quality: Quality = Field(default_factory=Quality)
-    alerts: Alerts = Field(default_factory=Alerts)
-    schedule: Schedule = Field(default_factory=Schedule)
-    web: Web = Field(default_factory=Web)
-    log: Log = Field(default_factory=Log)
+    forecast: Forecast = Field(
+        default_factory=Forecast, description="What is forecast, and how cautiously."
+    )
+    staleness: Staleness = Field(
+        default_factory=Staleness, description="When a deal counts as stale."
+    )
+    quality: Quality = Field(
+        default_factory=Quality, description="How the quality score is made up."
+    )
+    alerts: Alerts = Field(default_factory=Alerts, description="Who is told of which deals.")
+    schedule: Schedule = Field(default_factory=Schedule, description="When the daemon works.")
+    web: Web = Field(
+        default_factory=Web, description="The daemon's page, health checks and metrics."
+    )
+    log: Log = Field(default_factory=Log, description="What is logged, and how.")
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> "Config":
-        names = [connection.name for connection in self.connections]
+    @field_validator("connections")
+    @classmethod
+    def _names_are_unique(cls, connections: list[Connection]) -> list[Connection]:
+        names = [connection.name for connection in connections]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"connections: the name {twice[0]!r} is used twice")
-        return self
+            raise ValueError(f"the name {twice[0]!r} is used twice; each account needs its own")
+        return connections
