@@ -1,0 +1,29 @@
+"""What every alert channel offers."""
+
+from typing import Protocol
+
+from sync.alerts.message import Message
+from sync.errors import DealpulseError
+
+
+class DeliveryUncertain(DealpulseError):
+    """The message was handed over and no answer came: it may have arrived, so it is never sent
+    again by itself.
+    """
+
+    exit_code = 4
+
+
+class Channel(Protocol):
+    """A way to tell people."""
+
+    @property
+    def name(self) -> str:
+        """Stable between runs; deliveries are recorded under it."""
+
+    def deliver(self, message: Message) -> None:
+        """Hand the message over, once.
+
+        Raises TransientError where it surely did not arrive and may later, PermanentError where it
+        never will, DeliveryUncertain where nobody knows. No error shows an address that is secret.
+        """
