@@ -38,6 +38,7 @@ connection = Table(
     Column("account_id", String, nullable=False),
     Column("time_zone", String, nullable=False),
     Column("home_currency", String, nullable=False),
+    Column("currencies", Json, nullable=False, comment="Codes the account uses beside it."),
     Column("deal_url", String),
     Column("seen_at", Instant, nullable=False),
     comment="One CRM account. Written by pull.",
@@ -149,6 +150,7 @@ deal_change = Table(
     Column("new", String),
     Column("source", String, nullable=False),
     comment="The history; everything about the past is computed from it. Written by pull.",
+    sqlite_with_rowid=False,  # the widest table: its key is all the index it needs
 )
 
 unparsed_value = Table(
@@ -169,7 +171,7 @@ sync_cursor = Table(
     Column("stream", String, primary_key=True),
     Column("state", Json, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    comment="Where each stream resumes; committed with the rows it stands for. Written by pull.",
+    comment="Where each stream resumes; committed with its rows. Written by pull.",
 )
 
 job_run = Table(

@@ -1,0 +1,165 @@
+"""Opening the mirror's database, SQLite or Postgres, and the two ways to use it.
+
+SQLite: a write transaction takes the write lock when it begins, so that two processes wait for
+each other instead of failing half-way; readers see one snapshot and never wait.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from sync.errors import ConfigError
+from sync.mirror.database_errors import named, shown, translate_errors, translated
+
+LOCK_WAIT_S = 30
+CONNECT_TIMEOUT_S = 10
+_BEGIN = "dealpulse_begin"
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+_FORMS = "write sqlite:///file.db or postgresql://user@host/name"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on `url`; connects at first use, and raises only ConfigError and TransientError
+    for what can go wrong outside the program.
+
+    Transactions begun directly on it may write; `reading` is for those that do not.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername == "sqlite":
+        engine = _sqlite(parsed)
+    elif parsed.drivername in _POSTGRES:
+        engine = _postgres(parsed.set(drivername="postgresql+psycopg"))
+    else:
+        raise ConfigError(
+            f"database.url: dealpulse does not know the database {parsed.drivername!r}: {_FORMS}"
+        )
+    translate_errors(engine)
+    return engine
+
+
+def redacted(url: str) -> str:
+    """`url` without its secrets, for messages. What cannot be read as a URL is not shown at all."""
+    try:
+        return shown(make_url(url))
+    except (ArgumentError, ValueError):
+        return "(unreadable database URL)"
+
+
+@contextmanager
+def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]:
+    """One transaction: commits at the end, or applies nothing.
+
+    `alone`: wait until no other transaction with the same text runs; SQLite's always do.
+    """
+    with translated(engine), engine.begin() as transaction:
+        if alone is not None and engine.dialect.name == "postgresql":
+            transaction.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(alone, 0))))
+        yield transaction
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One snapshot of the database, whatever is written meanwhile; never waits for a writer."""
+    options: dict[str, Any] = (
+        {_BEGIN: "BEGIN"}
+        if engine.dialect.name == "sqlite"
+        else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    )
+    with translated(engine), engine.connect().execution_options(**options) as snapshot:
+        yield snapshot
+
+
+def upgrade(engine: Engine) -> None:
+    """Create the tables, or bring older ones up to date, in one transaction; repeatable.
+
+    Raises ConfigError for a database of a newer dealpulse.
+    """
+    with writing(engine, alone="dealpulse db upgrade") as transaction:
+        revision = MigrationContext.configure(transaction).get_current_revision()
+        _refuse_newer(engine, revision)
+        config = _config()
+        config.attributes["connection"] = transaction
+        command.upgrade(config, "head")
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database's tables; None where there are none."""
+    with reading(engine) as snapshot:
+        return MigrationContext.configure(snapshot).get_current_revision()
+
+
+def require_current(engine: Engine) -> None:
+    """Raise ConfigError unless the database has exactly this program's tables."""
+    revision = current_revision(engine)
+    _refuse_newer(engine, revision)
+    if revision != _scripts().get_current_head():
+        state = "has no tables yet" if revision is None else "is from an older dealpulse"
+        raise ConfigError(f"{named(engine.url)} {state}: run `dealpulse db upgrade`.")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # the parser's own words would repeat the URL, and with it the password
+        raise ConfigError(f"database.url cannot be read: {_FORMS}") from None
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError("database.url: the mirror must be a file: sqlite:///file.db")
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT_S})
+
+    @event.listens_for(engine, "connect")
+    def _configure(driver: Any, _record: Any) -> None:
+        driver.isolation_level = None  # BEGIN is ours, below
+        if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            driver.execute("PRAGMA journal_mode = WAL")
+        driver.execute("PRAGMA synchronous = NORMAL")
+        driver.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(transaction: Connection) -> None:
+        transaction.exec_driver_sql(
+            transaction.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
+        )
+
+    return engine
+
+
+def _postgres(url: URL) -> Engine:
+    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeout)
+
+    @event.listens_for(engine, "connect")
+    def _configure(driver: Any, _record: Any) -> None:
+        driver.execute("SET TIME ZONE 'UTC'")
+        driver.commit()
+
+    return engine
+
+
+def _refuse_newer(engine: Engine, revision: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigError(
+            f"{named(engine.url)} is from a newer dealpulse (revision {revision}): "
+            "install that version, or restore a backup made by this one."
+        )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "sync.mirror:migrations")
+    return config
