@@ -1,0 +1,191 @@
+"""Sending a plan to the CRM in such a way that the process may die at any line.
+
+Each batch: journal rows committed, sent, settled by the CRM's answers, read back. A run begins
+with `reconcile`, which looks up in the CRM what an earlier one left open; only then it plans.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from sync.clock import Clock
+from sync.crm.base import CrmSink, CrmSource, DealWrite, WriteOutcome, WriteResult
+from sync.errors import DealpulseError
+from sync.mirror import read
+from sync.writeback import journal
+from sync.writeback.journal import Entry, Settlement, State
+from sync.writeback.plan import PlannedWrite, WritePlan
+from sync.writeback.readback import judge
+
+Progress = Callable[[int, int], None]
+"""(deals done, deals in all)."""
+
+READ_BACK_SIZE = 100
+"""Deals looked up at once by `reconcile`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A write that did not end as `confirmed`."""
+
+    deal_id: str
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """Deals by what became of their write. written: accepted by the CRM; confirmed and differs are
+    those of them that were read back the same, and not. not_sent: left when asked to stop.
+    """
+
+    written: int
+    confirmed: int
+    differs: int
+    missing: int
+    merged: int
+    rejected: int
+    unknown: int
+    not_sent: int
+    details: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Trace id -> the latest of what is known."""
+
+    accepted: int = 0
+    last: dict[str, tuple[str, Settlement]] = field(default_factory=dict)
+
+    def add(self, entries: Mapping[str, Entry], settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            self.last[settlement.trace_id] = (entries[settlement.trace_id].deal_id, settlement)
+
+    def report(self, not_sent: int) -> ApplyReport:
+        count = Counter(settlement.state for _, settlement in self.last.values())
+        return ApplyReport(
+            written=count[State.WRITTEN] + count[State.CONFIRMED] + count[State.DIFFERS],
+            confirmed=count[State.CONFIRMED],
+            differs=count[State.DIFFERS],
+            missing=count[State.MISSING],
+            merged=count[State.MERGED],
+            rejected=count[State.REJECTED],
+            unknown=count[State.UNKNOWN],
+            not_sent=not_sent,
+            details=tuple(
+                Problem(deal_id, settlement.state, settlement.detail)
+                for deal_id, settlement in self.last.values()
+                if settlement.state is not State.CONFIRMED
+            ),
+        )
+
+
+def apply(
+    plan: WritePlan,
+    *,
+    sink: CrmSink,
+    source: CrmSource,
+    engine: Engine,
+    connection: str,
+    run_id: int,
+    clock: Clock,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ApplyReport:
+    """Write `plan`, batch by batch, and read each batch back.
+
+    run_id: the `job_run` row the journal belongs to. should_stop: asked between batches. Errors of
+    sink and source end the run after what is known was settled; the batch in hand is then
+    `unknown`, or `written` where only its reading back failed, and `reconcile` finds out.
+    """
+    sender = _Sender(sink, source, engine, connection, run_id, clock)
+    tally, done = _Tally(), 0
+    while done < len(plan.writes) and not should_stop():
+        batch = plan.writes[done : done + sink.batch_size]
+        entries, settlements = sender.send(batch)
+        tally.add(entries, settlements)
+        done += len(batch)
+        if on_progress is not None:
+            on_progress(done, len(plan.writes))
+    return tally.report(not_sent=len(plan.writes) - done)
+
+
+def reconcile(
+    *, source: CrmSource, engine: Engine, connection: str, clock: Clock
+) -> Mapping[State, int]:
+    """Settle what an earlier run left open by reading those deals; how many ended in each state.
+
+    Must come before planning: what did arrive then counts as held, and is not written again.
+    """
+    entries = journal.unsettled(engine, connection)
+    count: Counter[State] = Counter()
+    for start in range(0, len(entries), READ_BACK_SIZE):
+        settlements = _read_back(entries[start : start + READ_BACK_SIZE], source, engine)
+        journal.settle(engine, connection, settlements, at=clock.now())
+        count.update(settlement.state for settlement in settlements)
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    sink: CrmSink
+    source: CrmSource
+    engine: Engine
+    connection: str
+    run_id: int
+    clock: Clock
+
+    def send(
+        self, writes: Sequence[PlannedWrite]
+    ) -> tuple[Mapping[str, Entry], Sequence[Settlement]]:
+        """One batch, all the way; the rows and what is known of each in the end."""
+        rows = journal.record(
+            self.engine, self.connection, self.run_id, writes, at=self.clock.now()
+        )
+        answered = self._answers(rows)
+        self._settle(list(answered.values()))
+        open_rows = [
+            row.settled_as(answered[row.trace_id].state)
+            for row in rows
+            if answered[row.trace_id].state in journal.UNSETTLED
+        ]
+        read_back = [
+            settlement
+            for settlement in _read_back(open_rows, self.source, self.engine)
+            # it may still arrive: only the next run can tell
+            if settlement.state is not State.NOT_WRITTEN
+        ]
+        self._settle(read_back)
+        answered.update({settlement.trace_id: settlement for settlement in read_back})
+        return {row.trace_id: row for row in rows}, list(answered.values())
+
+    def _answers(self, rows: Sequence[Entry]) -> dict[str, Settlement]:
+        batch = [DealWrite(row.deal_id, row.trace_id, row.after) for row in rows]
+        try:
+            outcomes = {outcome.trace_id: outcome for outcome in self.sink.write(batch)}
+        except DealpulseError as error:
+            self._settle([Settlement(row.trace_id, State.UNKNOWN, str(error)) for row in rows])
+            raise
+        return {row.trace_id: _settlement(row, outcomes.get(row.trace_id)) for row in rows}
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        journal.settle(self.engine, self.connection, settlements, at=self.clock.now())
+
+
+def _settlement(row: Entry, outcome: WriteOutcome | None) -> Settlement:
+    if outcome is None:
+        return Settlement(row.trace_id, State.UNKNOWN, "the CRM's answer does not mention it")
+    if outcome.result is WriteResult.WRITTEN:
+        return Settlement(row.trace_id, State.WRITTEN)
+    return Settlement(row.trace_id, State(outcome.result.value), outcome.detail)
+
+
+def _read_back(rows: Sequence[Entry], source: CrmSource, engine: Engine) -> list[Settlement]:
+    if not rows:
+        return []
+    ids = sorted({row.deal_id for row in rows})
+    deals = {deal.deal_id: deal for deal in source.read(ids).deals}
+    mirrored = read.deals_by_id(engine, source.connection, ids)
+    return [judge(row, deals.get(row.deal_id), mirrored.get(row.deal_id)) for row in rows]

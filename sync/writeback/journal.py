@@ -1,0 +1,258 @@
+"""What was there and what we wrote: a row before each write is sent, settled by what became of it.
+
+    sending -> written | missing | merged | rejected | unknown      the CRM's answer, or none
+    written -> confirmed | differs | missing                        read back
+    sending, unknown -> confirmed | not_written | differs | missing a later run finds out
+
+A row that a killed process left behind is `sending`: it says what may stand in the CRM.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, insert, select, update
+
+from sync.mirror import schema
+from sync.mirror.engine import reading, writing
+from sync.writeback.fields import Values
+from sync.writeback.plan import PlannedWrite
+
+REFUSED_FOR = timedelta(days=1)
+"""A write that the CRM refused is not tried again for so long, unless the deal changes."""
+
+_journal = schema.write_journal
+
+
+class State(StrEnum):
+    """Of one journal row. DIFFERS: accepted, but the CRM holds something else now. NOT_WRITTEN:
+    sent by a process that died or got no answer, and it never arrived.
+    """
+
+    SENDING = "sending"
+    WRITTEN = "written"
+    CONFIRMED = "confirmed"
+    DIFFERS = "differs"
+    MISSING = "missing"
+    MERGED = "merged"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    NOT_WRITTEN = "not_written"
+
+
+UNSETTLED = frozenset({State.SENDING, State.UNKNOWN, State.WRITTEN})
+"""States of which nobody has yet looked into the CRM."""
+
+STANDING = frozenset({State.WRITTEN, State.CONFIRMED})
+"""States in which the CRM is taken to hold what was written, until the deal is pulled again."""
+
+REFUSED = frozenset({State.REJECTED, State.MISSING, State.MERGED})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the journal. echo_modified_at: the deal's modified date after our write, where
+    nothing else had changed; the next pull knows by it that the news is our own.
+    """
+
+    id: int
+    job_run_id: int
+    deal_id: str
+    trace_id: str
+    before: Values
+    after: Values
+    state: State
+    detail: str
+    planned_at: datetime
+    settled_at: datetime | None
+    echo_modified_at: datetime | None
+
+    def settled_as(self, state: State) -> "Entry":
+        """This row in another state; changes no table."""
+        return replace(self, state=state)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one row."""
+
+    trace_id: str
+    state: State
+    detail: str = ""
+    echo_modified_at: datetime | None = None
+
+
+def record(
+    engine: Engine,
+    connection: str,
+    run_id: int,
+    writes: Sequence[PlannedWrite],
+    *,
+    at: datetime,
+) -> Sequence[Entry]:
+    """Commit a `sending` row for each write, before it is sent. Trace ids are unique for ever."""
+    with writing(engine) as transaction:
+        first = _next_number(transaction, connection, run_id)
+        rows = _rows(connection, run_id, writes, first, at)
+        transaction.execute(insert(_journal), rows)
+        trace_ids = [row["trace_id"] for row in rows]
+        saved = transaction.execute(
+            select(_journal).where(
+                _journal.c.connection == connection, _journal.c.trace_id.in_(trace_ids)
+            )
+        )
+        by_trace = {row["trace_id"]: _entry(row) for row in saved.mappings()}
+    return [by_trace[trace_id] for trace_id in trace_ids]
+
+
+def _rows(
+    connection: str, run_id: int, writes: Sequence[PlannedWrite], first: int, at: datetime
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "job_run_id": run_id,
+            "connection": connection,
+            "deal_id": write.deal_id,
+            "trace_id": f"{run_id}-{number}",
+            "before": dict(write.before),
+            "after": dict(write.after),
+            "state": State.SENDING.value,
+            "planned_at": at,
+        }
+        for number, write in enumerate(writes, first)
+    ]
+
+
+def _next_number(transaction: Connection, connection: str, run_id: int) -> int:
+    rows: int = transaction.execute(
+        select(func.count()).where(
+            _journal.c.connection == connection, _journal.c.job_run_id == run_id
+        )
+    ).scalar_one()
+    return rows + 1
+
+
+def settle(
+    engine: Engine, connection: str, settlements: Iterable[Settlement], *, at: datetime
+) -> None:
+    """Write down what became of rows."""
+    rows = [
+        {
+            "of_trace": settlement.trace_id,
+            "to_state": settlement.state.value,
+            "to_detail": settlement.detail,
+            "to_echo": settlement.echo_modified_at,
+        }
+        for settlement in settlements
+    ]
+    if not rows:
+        return
+    statement = (
+        update(_journal)
+        .where(_journal.c.connection == connection, _journal.c.trace_id == bindparam("of_trace"))
+        .values(
+            state=bindparam("to_state"),
+            detail=bindparam("to_detail"),
+            echo_modified_at=bindparam("to_echo", type_=_journal.c.echo_modified_at.type),
+            settled_at=at,
+        )
+    )
+    with writing(engine) as transaction:
+        transaction.execute(statement, rows)
+
+
+def unsettled(engine: Engine, connection: str) -> Sequence[Entry]:
+    """Rows of which it is not known whether the CRM holds them, oldest first."""
+    return _entries(
+        engine, connection, _journal.c.state.in_(sorted(state.value for state in UNSETTLED))
+    )
+
+
+def history(engine: Engine, connection: str, deal_id: str) -> Sequence[Entry]:
+    """Everything ever sent for one deal, oldest first."""
+    return _entries(engine, connection, _journal.c.deal_id == deal_id)
+
+
+def held_now(
+    engine: Engine, connection: str, pulled: Mapping[str, Values]
+) -> dict[str, dict[str, str | None]]:
+    """What the CRM holds of ours: as the mirror pulled it, and what was written since.
+
+    The mirror learns of our own writes with the next pull only, or never, where the pull knows
+    them for an echo.
+    """
+    held = {deal_id: dict(values) for deal_id, values in pulled.items()}
+    deal = schema.deal
+    query = (
+        select(_journal.c.deal_id, _journal.c.after)
+        .join(
+            deal,
+            (deal.c.connection == _journal.c.connection)
+            & (deal.c.deal_id == _journal.c.deal_id)
+            & (deal.c.pulled_at <= _journal.c.planned_at),
+        )
+        .where(
+            _journal.c.connection == connection,
+            _journal.c.state.in_(sorted(state.value for state in STANDING)),
+        )
+        .order_by(_journal.c.id)
+    )
+    with reading(engine) as database:
+        for deal_id, after in database.execute(query):
+            held.setdefault(deal_id, {}).update(after)
+    return held
+
+
+def refused(engine: Engine, connection: str, *, at: datetime) -> Collection[str]:
+    """Deals whose last write the CRM refused less than `REFUSED_FOR` ago and that have not been
+    pulled since: the same request would fail again.
+    """
+    deal = schema.deal
+    latest = (
+        select(func.max(_journal.c.id))
+        .where(_journal.c.connection == connection, _journal.c.planned_at > at - REFUSED_FOR)
+        .group_by(_journal.c.deal_id)
+    )
+    query = (
+        select(_journal.c.deal_id)
+        .join(
+            deal,
+            (deal.c.connection == _journal.c.connection)
+            & (deal.c.deal_id == _journal.c.deal_id)
+            & (deal.c.pulled_at <= _journal.c.planned_at),
+        )
+        .where(
+            _journal.c.id.in_(latest),
+            _journal.c.state.in_(sorted(state.value for state in REFUSED)),
+        )
+    )
+    with reading(engine) as database:
+        return frozenset(database.execute(query).scalars())
+
+
+def _entries(engine: Engine, connection: str, condition: Any) -> Sequence[Entry]:
+    query = (
+        select(_journal)
+        .where(_journal.c.connection == connection, condition)
+        .order_by(_journal.c.id)
+    )
+    with reading(engine) as database:
+        return [_entry(row) for row in database.execute(query).mappings()]
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        id=row["id"],
+        job_run_id=row["job_run_id"],
+        deal_id=row["deal_id"],
+        trace_id=row["trace_id"],
+        before=row["before"],
+        after=row["after"],
+        state=State(row["state"]),
+        detail=row["detail"],
+        planned_at=row["planned_at"],
+        settled_at=row["settled_at"],
+        echo_modified_at=row["echo_modified_at"],
+    )
