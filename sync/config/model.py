@@ -73,7 +73,9 @@ class WriteBack(Strict):
 
 class HubSpotConnection(Strict):
     kind: Literal["hubspot"] = Field(description="Which CRM this is.")
-    name: ConnectionName = Field(description="Your short name for this account; kept for ever.")
+    name: ConnectionName = Field(
+        description="Your short name for this account; kept for ever.", examples=["main"]
+    )
     token_env: EnvName = Field(
         "HUBSPOT_TOKEN",
         description="The environment variable that holds the access token "
@@ -136,15 +138,17 @@ class Staleness(Strict):
     )
     after_days: dict[str, Days] = Field(
         default_factory=dict,
-        description="Your own norm for a stage, by its label or id: {Proposal: 10}.",
+        description="Your own norm for a stage, by its label or id.",
+        examples=[{"Proposal": 10}],
     )
 
 
 class Quality(Strict):
     weights: dict[str, Weight] = Field(
         default_factory=dict,
-        description="Other weights than the published ones, by rule: {no_contact: 0}. "
+        description="Other weights than the published ones, by rule; 0 leaves a rule out. "
         "See docs/quality-rules.md.",
+        examples=[{"no_contact": 0}],
     )
 
 
@@ -163,7 +167,7 @@ class WebhookChannel(Strict):
 
 class EmailChannel(Strict):
     kind: Literal["email"] = Field(description="Send one digest by SMTP to each deal's owner.")
-    host: str = Field(min_length=1, description="The mail server.")
+    host: str = Field(min_length=1, description="The mail server.", examples=["smtp.example.com"])
     port: int = Field(
         587, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for neither."
     )
@@ -171,16 +175,26 @@ class EmailChannel(Strict):
         "starttls",
         description="How the connection is encrypted; none only for a server on this machine.",
     )
-    username: str | None = Field(None, description="Log in under this name; none = do not.")
+    username: str | None = Field(
+        None,
+        description="Log in under this name; none = do not.",
+        examples=["dealpulse@example.com"],
+    )
     password_env: EnvName = Field(
         "DEALPULSE_SMTP_PASSWORD", description="The variable that holds the password."
     )
-    sender: Email = Field(description="The From address.")
+    sender: Email = Field(
+        description="The From address.", examples=["dealpulse <dealpulse@example.com>"]
+    )
     fallback_to: Email | None = Field(
-        None, description="Who gets the alerts of deals whose owner is unknown or has left."
+        None,
+        description="Who gets the alerts of deals whose owner is unknown or has left.",
+        examples=["sales-manager@example.com"],
     )
     only_to: Email | None = Field(
-        None, description="Send everything here instead of to the owners; good for a trial."
+        None,
+        description="Send everything here instead of to the owners; good for a trial.",
+        examples=["revops@example.com"],
     )
 
 
@@ -259,7 +273,9 @@ class Config(Strict):
         "en", description="Language of alerts, explanations and property labels."
     )
     time_zone: TimeZone | None = Field(
-        None, description="Days are counted here; none = the CRM account's own zone."
+        None,
+        description="Days are counted here; none = the CRM account's own zone.",
+        examples=["Europe/Oslo"],
     )
     database: Database = Field(default_factory=Database, description="The local mirror.")
     connections: list[Connection] = Field(
@@ -268,7 +284,8 @@ class Config(Strict):
     exchange_rates: dict[CurrencyCode, Rate] = Field(
         default_factory=dict,
         description="What one unit is worth in the home currency, for deals whose CRM gives no "
-        "converted amount: {EUR: 11.60}. A missing rate is reported, never taken as 1.",
+        "converted amount. A missing rate is reported, never taken as 1.",
+        examples=[{"EUR": Decimal("11.60")}],
     )
     forecast: Forecast = Field(
         default_factory=Forecast, description="What is forecast, and how cautiously."

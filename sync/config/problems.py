@@ -2,6 +2,7 @@
 is ever quoted."""
 
 import difflib
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -120,8 +121,10 @@ def _explain(details: ErrorDetails, path: Path, data: Any) -> str:
         shown = "" if "[key]" in details["loc"] else _is(path, data)
         return f"{context['error']}{shown}"
     if kind in _LIMITS:
-        name, text = _LIMITS[kind]
-        return f"{text.format(context.get(name))}{_is(path, data)}"
+        key, text = _LIMITS[kind]
+        limit = context.get(key)
+        bound = f"{float(limit):g}" if isinstance(limit, (int, float, Decimal)) else limit
+        return f"{text.format(bound)}{_is(path, data)}"
     return f"{_PLAIN.get(kind, details['msg'])}{_is(path, data)}"
 
 

@@ -16,14 +16,23 @@ class Setting:
     """One setting. `path`: dotted, `[]` for a list's entries (`connections[].token_env`); entries
     of several kinds name it: `alerts.channels[email].host`.
 
-    section: it only holds other settings. optional: it may also be left empty.
+    model: where it is declared. section: it only holds other settings.
     """
 
     path: str
     name: str
-    annotation: Any
-    info: FieldInfo
+    model: type[BaseModel]
     section: bool
+
+    @property
+    def info(self) -> FieldInfo:
+        return self.model.model_fields[self.name]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its part of the JSON Schema."""
+        schema: dict[str, Any] = self.model.model_json_schema()["properties"][self.name]
+        return schema
 
     @property
     def required(self) -> bool:
@@ -45,11 +54,11 @@ def all_settings(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[
         path = f"{prefix}{name}"
         inner = bare(info.annotation)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield Setting(path, name, inner, info, section=True)
+            yield Setting(path, name, model, section=True)
             yield from all_settings(inner, f"{path}.")
             continue
         entries = entry_models(inner)
-        yield Setting(path, name, info.annotation, info, section=bool(entries))
+        yield Setting(path, name, model, section=bool(entries))
         for entry in entries:
             mark = kind_of(entry) if len(entries) > 1 else ""
             yield from all_settings(entry, f"{path}[{mark}].")

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 
-def _pattern(pattern: str, wanted: str) -> tuple[AfterValidator, WithJsonSchema]:
-    """A text of this form; `wanted` completes "must be ...". The value itself is never quoted."""
+def _text(form: str, pattern: str, wanted: str) -> tuple[AfterValidator, WithJsonSchema]:
+    """A text of this pattern. `form` names it in the schema, `wanted` completes "must be ..."."""
 
     def check(value: str) -> str:
         if re.fullmatch(pattern, value) is None:
             raise ValueError(f"must be {wanted}")
         return value
 
-    schema = {"type": "string", "pattern": f"^({pattern})$"}
+    schema = {"type": "string", "format": form, "pattern": f"^({pattern})$"}
     return AfterValidator(check), WithJsonSchema(schema)
 
 
@@ -67,36 +67,60 @@ def _database_url(value: str) -> str:
     return value
 
 
-_ENV, _ENV_SCHEMA = _pattern(
-    "[A-Z][A-Z0-9_]*",
-    "the name of an environment variable (capitals, digits and _, like HUBSPOT_TOKEN), "
-    "never the secret itself",
-)
-_NAME, _NAME_SCHEMA = _pattern(
-    "[a-z][a-z0-9_-]{0,39}",
-    "a short name of small letters, digits, - and _, starting with a letter",
-)
-_CURRENCY, _CURRENCY_SCHEMA = _pattern("[A-Z]{3}", "a currency code of three capitals, like NOK")
-_TIME, _TIME_SCHEMA = _pattern(r"([01]\d|2[0-3]):[0-5]\d", "a time of day, like 08:00")
 _WEEKDAY = "(mon|tue|wed|thu|fri|sat|sun)"
-_DAYS, _DAYS_SCHEMA = _pattern(f"{_WEEKDAY}([-,]{_WEEKDAY})*", "weekdays, like mon-fri or mon,wed")
-_EMAIL, _EMAIL_SCHEMA = _pattern(
-    r"([^<>@\r\n]+<[^\s<>@,;]+@[^\s<>@,;]+\.[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+\.[^\s<>@,;]+)",
-    "one e-mail address, like revops@example.com",
-)
-_WEB, _WEB_SCHEMA = _pattern(
-    r"https?://[^\s/@?#]+(/[^\s@?#]*)?", "a web address without query or password"
-)
+_ADDRESS = r"[^\s<>@,;]+@[^\s<>@,;]+\.[^\s<>@,;]+"
 
-EnvName = Annotated[str, _ENV, _ENV_SCHEMA]
-ConnectionName = Annotated[str, _NAME, _NAME_SCHEMA]
-CurrencyCode = Annotated[str, _CURRENCY, _CURRENCY_SCHEMA]
-TimeOfDay = Annotated[str, _TIME, _TIME_SCHEMA]
-Weekdays = Annotated[str, _DAYS, _DAYS_SCHEMA]
-Email = Annotated[str, _EMAIL, _EMAIL_SCHEMA]
-WebAddress = Annotated[str, _WEB, _WEB_SCHEMA]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
+EnvName = Annotated[
+    str,
+    *_text(
+        "environment variable",
+        "[A-Z][A-Z0-9_]*",
+        "the name of an environment variable (capitals, digits and _, like HUBSPOT_TOKEN), "
+        "never the secret itself",
+    ),
+]
+ConnectionName = Annotated[
+    str,
+    *_text(
+        "short name",
+        "[a-z][a-z0-9_-]{0,39}",
+        "a short name of small letters, digits, - and _, starting with a letter",
+    ),
+]
+CurrencyCode = Annotated[
+    str, *_text("currency code", "[A-Z]{3}", "a currency code of three capitals, like NOK")
+]
+TimeOfDay = Annotated[
+    str, *_text("time of day", r"([01]\d|2[0-3]):[0-5]\d", "a time of day, like 08:00")
+]
+Weekdays = Annotated[
+    str,
+    *_text("weekdays", f"{_WEEKDAY}([-,]{_WEEKDAY})*", "weekdays, like mon-fri or mon,wed"),
+]
+Email = Annotated[
+    str,
+    *_text(
+        "e-mail address",
+        rf"[^<>@\r\n]+<{_ADDRESS}>|{_ADDRESS}",
+        "one e-mail address, like revops@example.com",
+    ),
+]
+WebAddress = Annotated[
+    str,
+    *_text(
+        "web address",
+        r"https?://[^\s/@?#]+(/[^\s@?#]*)?",
+        "a web address without query or password, like https://api.hubapi.com",
+    ),
+]
+DatabaseUrl = Annotated[
+    str,
+    AfterValidator(_database_url),
+    WithJsonSchema({"type": "string", "format": "database address"}),
+]
+TimeZone = Annotated[
+    str, AfterValidator(_known_zone), WithJsonSchema({"type": "string", "format": "time zone"})
+]
 Rate = Annotated[Decimal, Field(gt=0)]
 Days = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
