@@ -1,0 +1,299 @@
+"""Past states of deals, rebuilt from their changes: the only source of what was known then.
+
+Nothing here reads a change dated after `as_of`, so nothing that happens later can alter an answer.
+What the history does not say is null and marked, never filled with today's value.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from forecasting.deals import INSTANT
+
+KEY: Final = ("connection", "deal_id")
+
+STATE_FIELDS: Final = (
+    "stage",
+    "status",
+    "pipeline",
+    "owner",
+    "amount",
+    "close_date",
+    "forecast_category",
+)
+_NEVER_EMPTY: Final = frozenset({"stage", "status", "pipeline"})
+_COLUMN: Final = {
+    "stage": "stage_id",
+    "pipeline": "pipeline_id",
+    "owner": "owner_id",
+    "amount": "amount_text",
+}
+
+CLOSING: Final = timedelta(seconds=5)
+"""A CRM that rewrites the close date on closing does so within this much of the closing."""
+
+
+def account_day(text: pl.Expr, zone: str) -> pl.Expr:
+    """The account's day of an ISO 8601 instant given as text; null where it is not one.
+
+    A bare date is already a day.
+    """
+    instant = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    bare = text.str.to_date("%Y-%m-%d", strict=False)
+    return pl.coalesce(instant.dt.convert_time_zone(zone).dt.date(), bare)
+
+
+def changes_of(changes: pl.DataFrame, field: str, as_of: datetime) -> pl.DataFrame:
+    """One field's changes up to and including `as_of`, per deal in order of time."""
+    return changes.filter((pl.col("field") == field) & (pl.col("changed_at") <= as_of)).sort(
+        *KEY, "changed_at", "ordinal"
+    )
+
+
+def deals_as_of(
+    changes: pl.DataFrame,
+    deals: pl.DataFrame,
+    as_of: datetime,
+    *,
+    zone: str,
+    stages: pl.DataFrame | None = None,
+    fields: Collection[str] = STATE_FIELDS,
+    kept: Collection[str] = (),
+) -> pl.DataFrame:
+    """The deals created by `as_of`, with `fields` as they stood then.
+
+    Of `deals` only identity and creation are read. Columns: connection, deal_id, created_at, then
+    for each field its name in the deal frame (stage_id, status, pipeline_id, owner_id, close_date
+    as the account's day, forecast_category), except `amount_text`: in the deal's own currency, as
+    the change held it. Null means empty or unknown: `history_complete` is false where any asked
+    field is unknown. `kept`: fields that the CRM follows from a deal's birth, so that no change
+    means empty. `stages`: where given, a status or pipeline without history follows from the stage
+    (the pipeline only where one pipeline alone has that stage).
+    """
+    wanted = {*fields} | ({"stage"} if stages is not None else set())
+    states = deals.filter(pl.col("created_at") <= as_of).select(*KEY, "created_at")
+    for field in (name for name in STATE_FIELDS if name in wanted):
+        latest = changes_of(changes, field, as_of).group_by(KEY).agg(pl.col("new").last())
+        states = states.join(
+            latest.select(*KEY, pl.col("new").alias(field), pl.lit(True).alias(f"{field}_known")),
+            on=KEY,
+            how="left",
+        )
+    if stages is not None:
+        states = _derive_from_stage(states, stages, wanted)
+    known = [
+        pl.col(f"{field}_known").fill_null(field in kept and field not in _NEVER_EMPTY)
+        for field in fields
+    ]
+    complete = pl.all_horizontal(known) if known else pl.lit(True)
+    return states.select(
+        *KEY,
+        "created_at",
+        *(
+            (account_day(pl.col(field), zone) if field == "close_date" else pl.col(field)).alias(
+                _COLUMN.get(field, field)
+            )
+            for field in STATE_FIELDS
+            if field in fields
+        ),
+        complete.alias("history_complete"),
+    ).sort(*KEY)
+
+
+def _status_of_stage() -> pl.Expr:
+    return (
+        pl.when(pl.col("is_won"))
+        .then(pl.lit("won"))
+        .when(pl.col("is_closed"))
+        .then(pl.lit("lost"))
+        .otherwise(pl.lit("open"))
+    )
+
+
+def _stage_facts(stages: pl.DataFrame) -> pl.DataFrame:
+    """Per stage id: what it says of a deal; null where two pipelines with that id disagree.
+
+    An open stage says nothing in a pipeline without closed ones: there the status has its own life.
+    """
+    decides = pl.col("is_closed").any().over("connection", "pipeline_id")
+    status = pl.when(pl.col("is_closed") | decides).then(_status_of_stage())
+    return (
+        stages.with_columns(status=status)
+        .group_by("connection", pl.col("stage_id").alias("stage"))
+        .agg(
+            pl.when(pl.col("status").n_unique() == 1)
+            .then(pl.col("status").first())
+            .alias("stage_status"),
+            pl.when(pl.col("pipeline_id").n_unique() == 1)
+            .then(pl.col("pipeline_id").first())
+            .alias("stage_pipeline"),
+        )
+    )
+
+
+def _derive_from_stage(
+    states: pl.DataFrame, stages: pl.DataFrame, wanted: Collection[str]
+) -> pl.DataFrame:
+    states = states.join(_stage_facts(stages), on=("connection", "stage"), how="left")
+    for field in ("status", "pipeline"):
+        if field in wanted:
+            derived = pl.col(f"stage_{field}")
+            states = states.with_columns(
+                pl.coalesce(field, derived).alias(field),
+                pl.coalesce(
+                    f"{field}_known", pl.when(derived.is_not_null()).then(pl.lit(True))
+                ).alias(f"{field}_known"),
+            )
+    return states
+
+
+def stage_stays(
+    changes: pl.DataFrame, deals: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """One row per stay of a deal in a stage, closed stages included.
+
+    Columns: connection, deal_id, pipeline_id, stage_id, entered_at, left_at, days, outcome.
+    `left_at`: into another stage, or decided while in an open one; null = still in. `days`: to
+    `left_at`, else to `as_of`. `outcome`: open, won or lost as of `as_of`. Deals without stage
+    history have no row. A deal that comes back to a stage has a row for each time.
+    """
+    stays = (
+        changes_of(changes, "stage", as_of)
+        .filter(pl.col("new").ne_missing(pl.col("new").shift().over(KEY)))
+        .with_columns(left_at=pl.col("changed_at").shift(-1).over(KEY))
+        .filter(pl.col("new").is_not_null())
+        .select(*KEY, pl.col("new").alias("stage"), entered_at="changed_at", left_at="left_at")
+        .join(_outcomes(changes, deals, stages, as_of), on=KEY, how="inner")
+        .join(_stage_facts(stages), on=("connection", "stage"), how="left")
+    )
+    moves = changes_of(changes, "pipeline", as_of).select(
+        *KEY, pl.col("changed_at").alias("entered_at"), pl.col("new").alias("pipeline_then")
+    )
+    ended = (
+        pl.col("left_at").is_null()
+        & (pl.col("outcome") != "open")
+        & (pl.col("stage_status").fill_null("open") == "open")
+        & (pl.col("closed_at") >= pl.col("entered_at"))
+    )
+    return (
+        stays.sort("entered_at")
+        .join_asof(moves.sort("entered_at"), on="entered_at", by=KEY, check_sortedness=False)
+        .with_columns(left_at=pl.when(ended).then("closed_at").otherwise("left_at"))
+        .select(
+            *KEY,
+            pl.coalesce("stage_pipeline", "pipeline_then", "pipeline_id").alias("pipeline_id"),
+            pl.col("stage").alias("stage_id"),
+            "entered_at",
+            "left_at",
+            (pl.col("left_at").fill_null(pl.lit(as_of, INSTANT)) - pl.col("entered_at"))
+            .dt.total_seconds(fractional=True)
+            .truediv(86_400)
+            .alias("days"),
+            "outcome",
+        )
+        .sort(*KEY, "entered_at", "left_at", "stage_id", nulls_last=True)
+    )
+
+
+def _outcomes(
+    changes: pl.DataFrame, deals: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """Per deal created by `as_of`: outcome then, closing instant then, present pipeline."""
+    told = deals_as_of(changes, deals, as_of, zone="UTC", fields=("status",))
+    by_stage = deals_as_of(changes, deals, as_of, zone="UTC", stages=stages, fields=("status",))
+    closed_by_then = pl.col("closed_at") <= as_of
+    outcome = pl.coalesce(
+        "told", pl.when(closed_by_then).then("status"), "by_stage", pl.lit("open")
+    )
+    return (
+        deals.join(told.select(*KEY, told="status"), on=KEY, how="inner")
+        .join(by_stage.select(*KEY, by_stage="status"), on=KEY, how="inner")
+        .select(
+            *KEY,
+            "pipeline_id",
+            pl.when(closed_by_then).then("closed_at").alias("closed_at"),
+            outcome.alias("outcome"),
+        )
+    )
+
+
+def pushes(
+    changes: pl.DataFrame,
+    deals: pl.DataFrame,
+    as_of: datetime,
+    zone: str,
+    *,
+    stages: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """How often and how far the close date moved while the deal was open; a row per deal.
+
+    Columns: connection, deal_id, pushes, pushed_days, pull_ins, pulled_in_days, first_close_date.
+    Days are whole days of the account, both sums positive; a change within one day is none.
+    Closing rewrites the close date in some CRMs: changes at or after the closing do not count,
+    which takes status history, or stage history with `stages`, or else the deal's closed_at.
+    Zeros where there is no history.
+    """
+    moves = changes_of(changes, "close_date", as_of).join(
+        deals.select(*KEY, "closed_at"), on=KEY, how="semi"
+    )
+    day = account_day(pl.col("new"), zone)
+    moves = moves.with_columns(
+        to_day=day, from_day=account_day(pl.coalesce("old", pl.col("new").shift().over(KEY)), zone)
+    )
+    moved = (
+        _while_open(moves, changes.filter(pl.col("changed_at") <= as_of), deals, stages, as_of)
+        .with_columns(days=(pl.col("to_day") - pl.col("from_day")).dt.total_days())
+        .group_by(KEY)
+        .agg(
+            (pl.col("days") > 0).sum().cast(pl.Int64).alias("pushes"),
+            pl.col("days").filter(pl.col("days") > 0).sum().alias("pushed_days"),
+            (pl.col("days") < 0).sum().cast(pl.Int64).alias("pull_ins"),
+            (-pl.col("days").filter(pl.col("days") < 0).sum()).alias("pulled_in_days"),
+        )
+    )
+    first = moves.group_by(KEY).agg(
+        pl.coalesce("from_day", "to_day").drop_nulls().first().alias("first_close_date")
+    )
+    counts = ("pushes", "pushed_days", "pull_ins", "pulled_in_days")
+    return (
+        deals.filter(pl.col("created_at") <= as_of)
+        .select(*KEY)
+        .join(moved, on=KEY, how="left")
+        .join(first, on=KEY, how="left")
+        .with_columns(pl.col(counts).fill_null(0))
+        .sort(*KEY)
+    )
+
+
+def _while_open(
+    moves: pl.DataFrame,
+    changes: pl.DataFrame,
+    deals: pl.DataFrame,
+    stages: pl.DataFrame | None,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Those of `moves` after which the deal was still open."""
+    turns = changes.filter(pl.col("field") == "status").select(
+        *KEY, pl.col("changed_at").alias("settled_at"), pl.col("new").alias("status_then")
+    )
+    if stages is not None:
+        by_stage = (
+            changes.filter(pl.col("field") == "stage")
+            .select(*KEY, pl.col("changed_at").alias("settled_at"), pl.col("new").alias("stage"))
+            .join(_stage_facts(stages), on=("connection", "stage"), how="inner")
+            .select(*KEY, "settled_at", pl.col("stage_status").alias("status_then"))
+        )
+        turns = pl.concat([turns, by_stage])
+    settled = moves.with_columns(settled_at=pl.col("changed_at") + CLOSING).sort("settled_at")
+    closed_by_then = (pl.col("closed_at") <= pl.col("settled_at")) & (pl.col("closed_at") <= as_of)
+    return (
+        settled.join_asof(turns.sort("settled_at"), on="settled_at", by=KEY, check_sortedness=False)
+        .join(deals.select(*KEY, "closed_at"), on=KEY, how="left")
+        .filter(
+            pl.when(pl.col("status_then").is_not_null())
+            .then(pl.col("status_then") == "open")
+            .otherwise(closed_by_then.fill_null(False).not_())
+        )
+    )

@@ -1,0 +1,175 @@
+"""Opportunity stage: each open deal's amount times the chance of winning of its stage.
+
+The chance is the CRM's own, or learned from what became of past deals in that stage. Formula,
+assumptions and failures: docs/methods/opportunity-stage.md.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, Self
+
+import polars as pl
+
+from forecasting.history import KEY, stage_stays
+from forecasting.methods.base import NotFittedError, register, weighted_amount
+
+_STAGE: Final = ("connection", "pipeline_id", "stage_id")
+_PIPELINE: Final = ("connection", "pipeline_id")
+
+
+@register("opportunity_stage")
+class OpportunityStage:
+    """`probabilities`: "crm" takes the deal's own stage probability, else its stage's; "learned"
+    counts the share won among decided deals that ever were in the stage. `prior_deals`: how many
+    deals' worth of the pipeline's win rate are mixed into a stage's, and of the account's into a
+    pipeline's.
+
+    After `fit`: `stage_probabilities_`, `stage_rates_`, `pipeline_rates_`, `account_rates_`, each
+    rate with its sample and the wins in it.
+    """
+
+    name = "opportunity_stage"
+
+    def __init__(
+        self, probabilities: Literal["crm", "learned"] = "crm", prior_deals: float = 10.0
+    ) -> None:
+        self.probabilities = probabilities
+        self.prior_deals = prior_deals
+
+    @property
+    def variant(self) -> str:
+        return self.probabilities
+
+    @property
+    def parameters(self) -> Mapping[str, float | int | str]:
+        return {"probabilities": self.probabilities, "prior_deals": self.prior_deals}
+
+    def fit(
+        self, deals: pl.DataFrame, changes: pl.DataFrame, stages: pl.DataFrame, *, as_of: datetime
+    ) -> Self:
+        """Learn the rates from the deals decided by `as_of`; `stages` says what the CRM states."""
+        if self.probabilities not in ("crm", "learned"):
+            raise ValueError(f"probabilities is {self.probabilities!r}: 'crm' or 'learned'")
+        if not self.prior_deals > 0:
+            raise ValueError(f"prior_deals is {self.prior_deals}: it has to be above 0")
+        self.stage_probabilities_ = stages.unique(_STAGE, keep="first").select(
+            *_STAGE, _stated(pl.col("probability")).alias("stage_states")
+        )
+        decided = deals.filter(
+            pl.col("status").is_in(("won", "lost"))
+            & (pl.col("created_at") <= as_of)
+            & (pl.col("closed_at").is_null() | (pl.col("closed_at") <= as_of))
+        ).select(*KEY, "pipeline_id", "stage_id", won=pl.col("status") == "won")
+        reached = _reached(decided, stage_stays(changes, deals, stages, as_of), stages)
+        self.account_rates_ = _counted(decided, ("connection",), "account").with_columns(
+            # Laplace: an account with few decisions stays near one half
+            account_rate=(pl.col("account_won") + 1) / (pl.col("account_sample") + 2)
+        )
+        self.pipeline_rates_ = self._shrunk(
+            _every(stages, decided, _PIPELINE), decided, "pipeline", self.account_rates_, "account"
+        )
+        self.stage_rates_ = self._shrunk(
+            _every(stages, reached, _STAGE), reached, "stage", self.pipeline_rates_, "pipeline"
+        )
+        return self
+
+    def predict(self, deals: pl.DataFrame) -> pl.DataFrame:
+        """The open deals' chances. `probability_source`: learned_stage, learned_pipeline,
+        learned_account (the narrowest with decided deals), crm_deal, crm_stage, or unknown.
+        """
+        if not hasattr(self, "stage_rates_"):
+            raise NotFittedError("opportunity_stage has learned nothing yet: call fit first")
+        candidates = [("crm_deal", "deal_states"), ("crm_stage", "stage_states")]
+        levels = ("stage", "pipeline", "account") if self.probabilities == "learned" else ()
+        candidates = [*((f"learned_{level}", f"{level}_rate") for level in levels), *candidates]
+        source = [
+            pl.when(pl.col(rate).is_not_null()).then(pl.lit(name)) for name, rate in candidates
+        ]
+        probability = pl.coalesce(*(rate for _, rate in candidates))
+        nothing = pl.lit(None, pl.Int64)
+        return (
+            self._joined(deals.filter(pl.col("status") == "open"))
+            .select(
+                *KEY,
+                probability.alias("win_probability"),
+                weighted_amount(pl.col("amount"), probability).alias("weighted_amount"),
+                pl.coalesce(*source, pl.lit("unknown")).alias("probability_source"),
+                pl.coalesce(*(f"{level}_sample" for level in levels), nothing).alias("sample"),
+                pl.coalesce(*(f"{level}_won" for level in levels), nothing).alias("sample_won"),
+            )
+            .sort(*KEY)
+        )
+
+    def _joined(self, deals: pl.DataFrame) -> pl.DataFrame:
+        """The deals with every probability that applies; a rate without a sample is none."""
+        joined = (
+            deals.join(self.stage_probabilities_, on=_STAGE, how="left")
+            .join(self.account_rates_, on="connection", how="left")
+            .join(self.pipeline_rates_, on=_PIPELINE, how="left", nulls_equal=True)
+            .join(self.stage_rates_, on=_STAGE, how="left")
+            .with_columns(deal_states=_stated(pl.col("stage_probability")))
+        )
+        return joined.with_columns(
+            pl.when(pl.col(f"{level}_sample") > 0)
+            .then(f"{level}_{figure}")
+            .alias(f"{level}_{figure}")
+            for level in ("stage", "pipeline", "account")
+            for figure in ("rate", "sample", "won")
+        )
+
+    def _shrunk(
+        self,
+        places: pl.DataFrame,
+        decided: pl.DataFrame,
+        level: str,
+        wider: pl.DataFrame,
+        wider_level: str,
+    ) -> pl.DataFrame:
+        """Per place the share won with its counts, shrunk towards the wider level's rate; null
+        where that has none, which is where nothing at all is decided.
+        """
+        keys = tuple(places.columns)
+        wider_keys = [key for key in keys if key in wider.columns]
+        counts = _counted(decided, keys, level)
+        won, sample = pl.col(f"{level}_won"), pl.col(f"{level}_sample")
+        prior = self.prior_deals
+        rate = (won + prior * pl.col(f"{wider_level}_rate")) / (sample + prior)
+        return (
+            places.join(counts, on=keys, how="left", nulls_equal=True)
+            .with_columns(won.fill_null(0), sample.fill_null(0))
+            .join(wider, on=wider_keys, how="left", nulls_equal=True)
+            .select(*keys, sample, won, rate.alias(f"{level}_rate"))
+        )
+
+
+def _every(stages: pl.DataFrame, deals: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    return pl.concat([stages.select(keys), deals.select(keys)]).unique().sort(keys)
+
+
+def _stated(probability: pl.Expr) -> pl.Expr:
+    """A probability as the CRM states it; null where it is none."""
+    return pl.when(probability.is_between(0, 1)).then(probability)
+
+
+def _reached(decided: pl.DataFrame, stays: pl.DataFrame, stages: pl.DataFrame) -> pl.DataFrame:
+    """One row per decided deal and open stage it ever was in.
+
+    A deal without stage history still has been in the stage it ended in.
+    """
+    entered = stays.select(*KEY, "pipeline_id", "stage_id").join(
+        decided.select(*KEY, "won"), on=KEY, how="inner"
+    )
+    ended = decided.join(stays, on=KEY, how="anti").select(*KEY, "pipeline_id", "stage_id", "won")
+    open_stages = stages.filter(~pl.col("is_closed")).select(_STAGE).unique()
+    return (
+        pl.concat([entered, ended])
+        .unique((*KEY, "pipeline_id", "stage_id"))
+        .join(open_stages, on=_STAGE, how="semi")
+    )
+
+
+def _counted(deals: pl.DataFrame, by: tuple[str, ...], level: str) -> pl.DataFrame:
+    return deals.group_by(by).agg(
+        pl.len().cast(pl.Int64).alias(f"{level}_sample"),
+        pl.col("won").sum().cast(pl.Int64).alias(f"{level}_won"),
+    )

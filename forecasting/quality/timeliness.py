@@ -1,0 +1,128 @@
+"""Rules about dates and silence. `overdue`, `stale` and `stuck` are three different things."""
+
+from typing import Final
+
+import polars as pl
+
+from forecasting.quality.rule import Rule
+
+RULES: Final = (
+    Rule(
+        code="overdue",
+        family="timeliness",
+        weight=15,
+        when=pl.col("days_overdue") > 0,
+        evidence={"days": pl.col("days_overdue"), "close_date": pl.col("close_date")},
+        title={"en": "Overdue", "nb": "Over lukkedato"},
+        why="An open deal whose close date has passed belongs to no period to come, "
+        "so it is left out of the forecasts.",
+        fix={
+            "en": "Close the deal, or enter the date on which you now expect the decision.",
+            "nb": "Lukk avtalen, eller legg inn datoen du nå venter avgjørelsen.",
+        },
+        message={
+            "en": "The close date, {close_date:day}, passed {days:days} ago.",
+            "nb": "Lukkedatoen, {close_date:day}, var for {days:days} siden.",
+        },
+        brief={"en": "overdue by {days:days}", "nb": "{days:days} over lukkedato"},
+    ),
+    Rule(
+        code="close_date_never_chosen",
+        family="timeliness",
+        weight=5,
+        when=pl.col("close_date_suggested"),
+        evidence={"close_date": pl.col("close_date"), "created_on": pl.col("created_on")},
+        title={"en": "Close date never chosen", "nb": "Lukkedato aldri valgt"},
+        why="HubSpot fills in the last day of the month when a deal is created. Where nobody "
+        "has touched it since, it says when the deal was typed in, not when it will close.",
+        fix={
+            "en": "Enter the date on which you expect the decision.",
+            "nb": "Legg inn datoen du venter at avgjørelsen faller.",
+        },
+        message={
+            "en": "The close date, {close_date:day}, is still the one the CRM suggested when the "
+            "deal was created.",
+            "nb": "Lukkedatoen, {close_date:day}, er fortsatt den CRM-et foreslo da avtalen ble "
+            "opprettet.",
+        },
+        brief={"en": "close date never chosen", "nb": "lukkedato aldri valgt"},
+    ),
+    Rule(
+        code="close_date_pushed",
+        family="timeliness",
+        weight=10,
+        when=pl.col("pushes") >= pl.col("pushed_times"),
+        evidence={
+            "pushes": pl.col("pushes"),
+            "days": pl.col("pushed_days"),
+            "first_close_date": pl.col("first_close_date"),
+        },
+        title={"en": "Close date keeps moving", "nb": "Lukkedatoen flyttes stadig"},
+        why="A close date that has moved again and again will likely move once more; "
+        "the buyer has not committed to it.",
+        fix={
+            "en": "Agree a date and the steps to it with the buyer, or close the deal as lost.",
+            "nb": "Bli enig med kjøper om en dato og stegene dit, eller lukk avtalen som tapt.",
+        },
+        message={
+            "en": "The close date was pushed {pushes:times}, {days:days} in all.",
+            "nb": "Lukkedatoen er skjøvet {pushes:times}, til sammen {days:days}.",
+        },
+        brief={"en": "close date pushed {pushes:times}", "nb": "lukkedato skjøvet {pushes:times}"},
+    ),
+    Rule(
+        code="stale",
+        family="timeliness",
+        weight=15,
+        when=(pl.col("stale_days") > pl.col("norm_days")) & ~pl.col("activity_planned"),
+        evidence={
+            "days": pl.col("stale_days"),
+            "norm_days": pl.col("norm_days"),
+            "stage": pl.coalesce("stage", "stage_id"),
+            "last_activity": pl.col("last_activity_on"),
+        },
+        title={"en": "Stale", "nb": "Uten aktivitet"},
+        why="Deals die of silence. The norm is the stage's own, since a week is long before a "
+        "first meeting and short in a legal review.",
+        fix={
+            "en": "Contact the buyer and plan the next activity, or close the deal as lost.",
+            "nb": "Ta kontakt med kjøper og planlegg neste aktivitet, eller lukk avtalen som tapt.",
+        },
+        message={
+            "en": "No human activity for {days:days}; the norm in {stage} is {norm_days:days}.",
+            "nb": "Ingen aktivitet på {days:days}; normen i {stage} er {norm_days:days}.",
+        },
+        brief={
+            "en": "no activity for {days:days} (norm {norm_days})",
+            "nb": "ingen aktivitet på {days:days} (norm {norm_days})",
+        },
+    ),
+    Rule(
+        code="stuck",
+        family="timeliness",
+        weight=10,
+        when=(pl.col("days_in_stage") > pl.col("p90_days"))
+        & (pl.col("won_stays") >= pl.col("stuck_stays")),
+        evidence={
+            "days": pl.col("days_in_stage"),
+            "p90_days": pl.col("p90_days"),
+            "won_stays": pl.col("won_stays"),
+            "stage": pl.coalesce("stage", "stage_id"),
+        },
+        title={"en": "Stuck", "nb": "Står fast"},
+        why="The deal has been in its stage for longer than nearly every deal that was won, "
+        "whatever is said about it.",
+        fix={
+            "en": "Find out what holds it, or move it back to the stage it is really in.",
+            "nb": "Finn ut hva som holder den igjen, eller flytt den til fasen den egentlig er i.",
+        },
+        message={
+            "en": "In {stage} for {days:days}; 9 of 10 won deals left it within {p90_days:days}.",
+            "nb": "{days:days} i {stage}; 9 av 10 vunne avtaler forlot den innen {p90_days:days}.",
+        },
+        brief={
+            "en": "in {stage} for {days:days} (won deals: {p90_days})",
+            "nb": "{days:days} i {stage} (vunne avtaler: {p90_days})",
+        },
+    ),
+)
