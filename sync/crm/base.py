@@ -35,7 +35,7 @@ class Field(StrEnum):
 
 
 class ChangeSource(StrEnum):
-    """Who made a change. OWN: dealpulse itself. DIFF: seen by comparing two pulls, maker unknown."""
+    """Who made a change. OWN: dealpulse itself. DIFF: seen by comparing pulls, maker unknown."""
 
     HUMAN = "human"
     AUTOMATION = "automation"
@@ -53,7 +53,7 @@ class RemovalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The customer's account. `deal_url`: link to one deal with `{deal_id}` in it, if there is one."""
+    """The customer's account. `deal_url`: link to a deal with `{deal_id}` in it, or None."""
 
     account_id: str
     time_zone: str
@@ -86,7 +86,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`active` is False for a deactivated or archived user. `name` is never empty (falls back to id)."""
+    """`active` is False for a deactivated or archived user. `name` falls back to the id."""
 
     owner_id: str
     name: str
@@ -149,7 +149,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A deal that is no longer in the CRM's list. `survivor_id`: for a merge, the id that lives on."""
+    """A deal that left the CRM's list. `survivor_id`: for a merge, the id that lives on."""
 
     deal_id: str
     reason: RemovalReason
@@ -177,6 +177,7 @@ class DealPage:
     deals: full current state, to be upserted if `modified_at` is not older than the mirror's.
     changes: complete known history of the fields in `Capabilities.history` for those deals.
     removals: deals that left. `cursor`: where to resume after this page.
+    left_out: what could not be read for want of a scope, each with what to do; deals go on.
     """
 
     cursor: Cursor
@@ -184,6 +185,7 @@ class DealPage:
     changes: Sequence[Change] = ()
     removals: Sequence[Removal] = ()
     unparsed: Sequence[Unparsed] = ()
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""What the access token may do, tried with the cheapest request for each."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from sync.crm.base import AccessCheck
+from sync.crm.hubspot import definitions
+from sync.crm.hubspot.client import HubSpotClient, Query
+from sync.crm.hubspot.limits import SEARCH
+from sync.crm.hubspot.properties import GROUP
+from sync.errors import AuthError, PermanentError
+
+_ONE: Final[Query] = [("limit", "1")]
+
+
+def check(client: HubSpotClient) -> list[AccessCheck]:
+    """One result per permission; raises AuthError where the token itself is refused."""
+    return [_tried(what, attempt, scope, use) for what, attempt, scope, use in _attempts(client)]
+
+
+def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], str, str]]:
+    paths = client.paths
+
+    def listed(path: str, what: str, query: Query = _ONE) -> Callable[[], str]:
+        def attempt() -> str:
+            client.get(path, query, what=what, expect="results")
+            return "readable"
+
+        return attempt
+
+    def account() -> str:
+        record = client.get(paths.account, what="the account's details", expect="portalId")
+        found = definitions.account(record)
+        return f"portal {found.account_id}, {found.time_zone}, {found.home_currency}"
+
+    def search() -> str:
+        answer = client.post(
+            paths.deals_search,
+            {"limit": 1, "properties": ["hs_object_id"]},
+            what="a search for deals",
+            expect="total",
+            bucket=SEARCH,
+            idempotent=True,
+        )
+        return f"{answer['total']} deals"
+
+    deals, reading = "crm.objects.deals.read", "reading"
+    yield "account", account, "oauth", reading
+    yield "deals", listed(paths.deals, "the list of deals"), deals, reading
+    yield "search for deals", search, deals, reading
+    yield "pipelines", listed(paths.pipelines, "the deal pipelines"), deals, reading
+    yield "owners", listed(paths.owners, "the owners"), "crm.objects.owners.read", "owners' names"
+    for kind in ("contacts", "companies"):
+        query = [*_ONE, ("associations", kind)]
+        attempt = listed(paths.deals, f"the {kind} of deals", query)
+        yield f"{kind} of deals", attempt, f"crm.objects.{kind}.read", "data quality"
+    yield "property groups", _groups(client), "crm.schemas.deals.write", "writing"
+
+
+def _groups(client: HubSpotClient) -> Callable[[], str]:
+    def attempt() -> str:
+        answer = client.get(client.paths.groups, what="the property groups", expect="results")
+        there = any(group.get("name") == GROUP for group in answer["results"])
+        state = "our group is there" if there else "our group is not there yet"
+        return (
+            f"readable, {state}; writing is not tried without writing: the first write-back will "
+            "show whether crm.schemas.deals.write and crm.objects.deals.write are granted"
+        )
+
+    return attempt
+
+
+def _tried(what: str, attempt: Callable[[], str], scope: str, use: str) -> AccessCheck:
+    try:
+        return AccessCheck(what, ok=True, detail=attempt(), needed_for=use)
+    except AuthError as error:
+        if not error.missing_scopes and what == "account":
+            raise
+        scopes = " or ".join(error.missing_scopes) or scope
+        remedy = f"Add the scope {scopes} to the token's app or service key in HubSpot."
+        return AccessCheck(what, ok=False, detail=str(error), remedy=remedy, needed_for=use)
+    except PermanentError as error:
+        remedy = "Correct what the message names, then check again."
+        return AccessCheck(what, ok=False, detail=str(error), remedy=remedy, needed_for=use)

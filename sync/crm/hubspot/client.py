@@ -1,0 +1,183 @@
+"""HubSpot over HTTP: hubspot-api-client carries the requests, we read the answers.
+
+Of the package we use authentication, host and connection pool, on one kept api object (each
+property access would build a new pool), and take raw bytes: its typed models turn an HTML page
+into an empty record without an error. Its own retries are off; `calls` repeats.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import urllib3
+from hubspot import HubSpot
+from hubspot.crm.deals.exceptions import ApiException
+
+from sync.clock import Clock
+from sync.crm.calls import AttemptFailed, Calls
+from sync.crm.hubspot.answers import Answer, Asked, Json, read
+from sync.crm.hubspot.limits import GENERAL, declare, learn
+from sync.crm.hubspot.paths import Paths
+from sync.crm.limiter import Limiter
+from sync.errors import ConfigError
+
+CONNECT_TIMEOUT_S: Final = 5.0
+
+Query = Sequence[tuple[str, str]]
+
+
+class HubSpotClient:
+    """One account's connection; may be used from several threads.
+
+    token: any bearer token (service key, private app, OAuth access token).
+    timeout_s: for one answer; deadline_s: for one call with all its repetitions.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        base_url: str,
+        api_version: str,
+        timeout_s: float,
+        deadline_s: float,
+        limiter: Limiter,
+        clock: Clock,
+    ) -> None:
+        self.paths = Paths(api_version)
+        self.zone = ZoneInfo("UTC")
+        """The account's, once known: HubSpot's daily limits follow it."""
+        self._secret = _clean(token)
+        self._timeout_s = timeout_s
+        declare(limiter)
+        self._limiter = limiter
+        self._clock = clock
+        self._calls = Calls(limiter, clock, deadline_s=deadline_s)
+        self._requests = 0
+        self._counting = threading.Lock()
+        hubspot = HubSpot(
+            access_token=self._secret,
+            host=base_url.rstrip("/"),
+            retry=urllib3.Retry(total=False),
+        )
+        self._transport: Any = hubspot.crm.deals.basic_api.api_client
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been sent, repetitions included."""
+        return self._requests
+
+    def get(self, path: str, query: Query = (), *, what: str, expect: str | None = None) -> Json:
+        """`what` names the request in errors; see `Asked.expect`."""
+        return self._run("GET", path, what=what, expect=expect, query=query)
+
+    def post(
+        self,
+        path: str,
+        body: Json,
+        *,
+        what: str,
+        expect: str | None = None,
+        bucket: str = GENERAL,
+        idempotent: bool,
+    ) -> Json:
+        """`idempotent`: may be sent again though it may have been carried out already."""
+        return self._run(
+            "POST", path, what=what, expect=expect, body=body, bucket=bucket, idempotent=idempotent
+        )
+
+    def patch(self, path: str, body: Json, *, what: str) -> Json:
+        return self._run("PATCH", path, what=what, expect=None, body=body)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.rest_client.pool_manager.clear()
+
+    def _run(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        expect: str | None,
+        query: Query = (),
+        body: Json | None = None,
+        bucket: str = GENERAL,
+        idempotent: bool = True,
+    ) -> Json:
+        def attempt(seconds_left: float) -> Json:
+            answer = self._send(method, path, query, body, min(self._timeout_s, seconds_left), what)
+            learn(self._limiter, bucket, answer.headers)
+            asked = Asked(what, expect, self._clock.now(), self.zone, self._secret)
+            return read(answer, asked)
+
+        return self._calls.run(attempt, bucket=bucket, idempotent=idempotent)
+
+    def _send(
+        self, method: str, path: str, query: Query, body: Json | None, timeout_s: float, what: str
+    ) -> Answer:
+        with self._counting:
+            self._requests += 1
+        try:
+            response = self._transport.call_api(
+                path,
+                method,
+                query_params=list(query),
+                header_params={"Accept": "application/json", "Accept-Encoding": "gzip"},
+                body=body,
+                response_types_map={},
+                auth_settings=["oauth2"],
+                _preload_content=False,
+                _request_timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+            )
+            return Answer(response.status, _lower(response.headers), response.data)
+        except ApiException as error:
+            return _refused(error, what)
+        except UnicodeDecodeError as error:
+            # the package decodes every error's body as UTF-8, whatever it is
+            if isinstance(error.__context__, ApiException):
+                return _refused(error.__context__, what)
+            raise
+        except urllib3.exceptions.LocationValueError:
+            raise ConfigError("base_url is not an address that can be called.") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise _no_answer(error, what) from None
+
+
+def _clean(token: str) -> str:
+    """Without surrounding blanks; http.client would put a bad header, token and all, in its error.
+
+    Raises ConfigError.
+    """
+    clean = token.strip()
+    if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
+        raise ConfigError(
+            "The access token is empty or has characters in it that no token has: copy it again, "
+            "whole, into the connection's environment variable."
+        )
+    return clean
+
+
+def _refused(error: ApiException, what: str) -> Answer:
+    if not error.status:  # the package's way of reporting TLS trouble
+        raise AttemptFailed(f"No trusted connection to HubSpot could be made for {what} (TLS).")
+    body = error.body or b""
+    return Answer(
+        error.status,
+        _lower(error.headers or {}),
+        body.encode() if isinstance(body, str) else body,
+    )
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def _no_answer(error: urllib3.exceptions.HTTPError, what: str) -> AttemptFailed:
+    never_sent = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError)
+    if isinstance(error, never_sent):
+        return AttemptFailed(f"HubSpot could not be reached for {what}: check the network.")
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return AttemptFailed(f"HubSpot did not answer {what} in time.", ambiguous=True)
+    return AttemptFailed(f"The connection to HubSpot broke during {what}.", ambiguous=True)

@@ -1,0 +1,70 @@
+"""Endpoint -> path. HubSpot's API version is one setting; everything else is the same.
+
+Two families: `/crm/v3/objects/deals` and, since 2026-03, `/crm/objects/2026-03/deals`.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """`version`: `v3`, or a date such as `2026-09`."""
+
+    version: str
+
+    @property
+    def account(self) -> str:
+        return f"/account-info/{self.version}/details"
+
+    @property
+    def deals(self) -> str:
+        return self._crm("objects", "deals")
+
+    def deal(self, deal_id: str) -> str:
+        return f"{self.deals}/{quote(deal_id, safe='')}"
+
+    @property
+    def deals_search(self) -> str:
+        return f"{self.deals}/search"
+
+    @property
+    def deals_batch_read(self) -> str:
+        return f"{self.deals}/batch/read"
+
+    @property
+    def deals_batch_update(self) -> str:
+        return f"{self.deals}/batch/update"
+
+    @property
+    def pipelines(self) -> str:
+        return self._crm("pipelines", "deals")
+
+    @property
+    def owners(self) -> str:
+        return "/crm/v3/owners/" if self.version == "v3" else f"/crm/owners/{self.version}"
+
+    @property
+    def property_list(self) -> str:
+        return self._crm("properties", "deals")
+
+    def property_named(self, name: str) -> str:
+        return f"{self.property_list}/{quote(name, safe='')}"
+
+    @property
+    def groups(self) -> str:
+        return f"{self.property_list}/groups"
+
+    def group(self, name: str) -> str:
+        return f"{self.groups}/{quote(name, safe='')}"
+
+    def associations(self, to: str) -> str:
+        """Batch read of a deal's associations; v3 cannot page them, hence v4 beside it."""
+        if self.version == "v3":
+            return f"/crm/v4/associations/deals/{to}/batch/read"
+        return f"/crm/associations/{self.version}/deals/{to}/batch/read"
+
+    def _crm(self, family: str, object_type: str) -> str:
+        if self.version == "v3":
+            return f"/crm/v3/{family}/{object_type}"
+        return f"/crm/{family}/{self.version}/{object_type}"

@@ -1,0 +1,134 @@
+"""HubSpot's values, which are strings of many habits, as ours. Pure and tolerant.
+
+Each parser gives None for an empty value and raises ValueError for one that it cannot
+understand; callers count those. What the habits are: BEHAVIOR.md.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+from sync.crm.base import Unparsed
+
+T = TypeVar("T")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_GROUPED: Final = re.compile(r"[+-]?\d{1,3}([, \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.ASCII)
+QUOTED_CHARS: Final = 200
+_DIGITS: Final = 30
+"""More digits on either side of the point than any amount has; keeps 1e999 out of memory."""
+
+
+def text(raw: Any) -> str | None:
+    """`""` and blanks are as empty as null."""
+    if raw is None:
+        return None
+    value = str(raw)
+    return value if value.strip() else None
+
+
+def number(raw: Any) -> Decimal | None:
+    """`1500.00`, `1.5E3` and, from old data, `1,000`; without needless zeros behind the point."""
+    value = None if isinstance(raw, bool) else text(raw)
+    if value is None:
+        if isinstance(raw, bool):
+            raise ValueError("a truth value is no number")
+        return None
+    value = value.strip()
+    if _GROUPED.fullmatch(value):
+        value = re.sub(r"[, \u00a0\u202f]", "", value)
+    if not _NUMBER.fullmatch(value):
+        raise ValueError("not a number")
+    parsed = Decimal(value)
+    exponent = parsed.as_tuple().exponent
+    if parsed.adjusted() > _DIGITS or not isinstance(exponent, int) or exponent < -_DIGITS:
+        raise ValueError("a number of absurd size")
+    return Decimal(plain(parsed))
+
+
+def plain(value: Decimal) -> str:
+    """The one text of a number: no exponent, no needless zeros, no minus before zero."""
+    digits = f"{value:f}"
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return "0" if digits == "-0" else digits
+
+
+def instant(raw: Any) -> datetime | None:
+    """ISO 8601 with or without time and zone (none = UTC), or epoch milliseconds, even `1.7E12`."""
+    value = None if isinstance(raw, bool) else text(raw)
+    if value is None:
+        if isinstance(raw, bool):
+            raise ValueError("a truth value is no instant")
+        return None
+    value = value.strip()
+    try:
+        if _NUMBER.fullmatch(value):
+            return _EPOCH + timedelta(milliseconds=int(Decimal(value)))
+        parsed = datetime.fromisoformat(value)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant outside of history") from None
+
+
+def iso(value: datetime) -> str:
+    """ISO 8601 in UTC: `2026-03-31T21:30:00Z`, with milliseconds only where there are any."""
+    spec = "milliseconds" if value.microsecond else "seconds"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+
+
+def truth(raw: Any) -> bool | None:
+    """`"false"` is False, which `bool("false")` is not."""
+    if isinstance(raw, bool):
+        return raw
+    value = text(raw)
+    if value is None:
+        return None
+    lowered = value.strip().lower()
+    if lowered not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return lowered == "true"
+
+
+def probability(raw: Any) -> Decimal | None:
+    """0-1, or percent where it is above 1, since HubSpot does not say which; 1 is certainty."""
+    value = number(raw)
+    if value is None:
+        return None
+    if not 0 <= value <= 100:
+        raise ValueError("no probability")
+    return value if value <= 1 else Decimal(plain(value / 100))
+
+
+def forecast_category(raw: Any) -> str | None:
+    """Upper case; HubSpot's `OMIT` is our OMITTED. One that we do not know stays as it is."""
+    value = text(raw)
+    if value is None:
+        return None
+    upper = re.sub(r"[\s-]+", "_", value.strip().upper())
+    return {"OMIT": "OMITTED", "CLOSED_WON": "CLOSED"}.get(upper, upper)
+
+
+class Doubts:
+    """What of one deal could not be understood: the first such value of each field."""
+
+    def __init__(self, deal_id: str) -> None:
+        self._deal_id = deal_id
+        self._found: dict[str, Unparsed] = {}
+
+    def parse(self, field: str, parser: Callable[[Any], T | None], raw: Any) -> T | None:
+        """What `parser` makes of `raw`; None, and noted, where it cannot."""
+        try:
+            return parser(raw)
+        except ValueError:
+            self.note(field, raw)
+            return None
+
+    def note(self, field: str, raw: Any) -> None:
+        self._found.setdefault(field, Unparsed(self._deal_id, field, str(raw)[:QUOTED_CHARS]))
+
+    def found(self) -> list[Unparsed]:
+        return list(self._found.values())
