@@ -46,9 +46,9 @@ def account_day(text: pl.Expr, zone: str) -> pl.Expr:
 
 
 def changes_of(changes: pl.DataFrame, field: str, as_of: datetime) -> pl.DataFrame:
-    """One field's changes up to and including `as_of`, per deal in order of time."""
+    """One field's changes up to and including `as_of`, in order of time."""
     return changes.filter((pl.col("field") == field) & (pl.col("changed_at") <= as_of)).sort(
-        *KEY, "changed_at", "ordinal"
+        "changed_at", "ordinal"
     )
 
 

@@ -15,6 +15,7 @@ from forecasting.methods.base import NotFittedError, register, weighted_amount
 
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
 _PIPELINE: Final = ("connection", "pipeline_id")
+_LEVELS: Final = ("stage", "pipeline", "account")
 
 
 @register("opportunity_stage")
@@ -24,8 +25,8 @@ class OpportunityStage:
     deals' worth of the pipeline's win rate are mixed into a stage's, and of the account's into a
     pipeline's.
 
-    After `fit`: `stage_probabilities_`, `stage_rates_`, `pipeline_rates_`, `account_rates_`, each
-    rate with its sample and the wins in it.
+    After `fit`: `stage_probabilities_`, and where learned `stage_rates_`, `pipeline_rates_` and
+    `account_rates_`, each rate with its sample and the wins in it.
     """
 
     name = "opportunity_stage"
@@ -55,12 +56,19 @@ class OpportunityStage:
         self.stage_probabilities_ = stages.unique(_STAGE, keep="first").select(
             *_STAGE, _stated(pl.col("probability")).alias("stage_states")
         )
+        if self.probabilities == "learned":
+            self._learn(deals, stage_stays(changes, deals, stages, as_of), stages, as_of)
+        return self
+
+    def _learn(
+        self, deals: pl.DataFrame, stays: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
+    ) -> None:
         decided = deals.filter(
             pl.col("status").is_in(("won", "lost"))
             & (pl.col("created_at") <= as_of)
             & (pl.col("closed_at").is_null() | (pl.col("closed_at") <= as_of))
         ).select(*KEY, "pipeline_id", "stage_id", won=pl.col("status") == "won")
-        reached = _reached(decided, stage_stays(changes, deals, stages, as_of), stages)
+        reached = _reached(decided, stays, stages)
         self.account_rates_ = _counted(decided, ("connection",), "account").with_columns(
             # Laplace: an account with few decisions stays near one half
             account_rate=(pl.col("account_won") + 1) / (pl.col("account_sample") + 2)
@@ -71,24 +79,30 @@ class OpportunityStage:
         self.stage_rates_ = self._shrunk(
             _every(stages, reached, _STAGE), reached, "stage", self.pipeline_rates_, "pipeline"
         )
-        return self
 
     def predict(self, deals: pl.DataFrame) -> pl.DataFrame:
         """The open deals' chances. `probability_source`: learned_stage, learned_pipeline,
         learned_account (the narrowest with decided deals), crm_deal, crm_stage, or unknown.
         """
-        if not hasattr(self, "stage_rates_"):
+        if not hasattr(self, "stage_probabilities_"):
             raise NotFittedError("opportunity_stage has learned nothing yet: call fit first")
-        candidates = [("crm_deal", "deal_states"), ("crm_stage", "stage_states")]
-        levels = ("stage", "pipeline", "account") if self.probabilities == "learned" else ()
-        candidates = [*((f"learned_{level}", f"{level}_rate") for level in levels), *candidates]
+        levels = _LEVELS if self.probabilities == "learned" else ()
+        candidates = [
+            *((f"learned_{level}", f"{level}_rate") for level in levels),
+            ("crm_deal", "deal_states"),
+            ("crm_stage", "stage_states"),
+        ]
         source = [
             pl.when(pl.col(rate).is_not_null()).then(pl.lit(name)) for name, rate in candidates
         ]
         probability = pl.coalesce(*(rate for _, rate in candidates))
         nothing = pl.lit(None, pl.Int64)
+        known = deals.filter(pl.col("status") == "open").with_columns(
+            deal_states=_stated(pl.col("stage_probability"))
+        )
+        known = known.join(self.stage_probabilities_, on=_STAGE, how="left")
         return (
-            self._joined(deals.filter(pl.col("status") == "open"))
+            (self._with_rates(known) if levels else known)
             .select(
                 *KEY,
                 probability.alias("win_probability"),
@@ -100,21 +114,19 @@ class OpportunityStage:
             .sort(*KEY)
         )
 
-    def _joined(self, deals: pl.DataFrame) -> pl.DataFrame:
-        """The deals with every probability that applies; a rate without a sample is none."""
-        joined = (
-            deals.join(self.stage_probabilities_, on=_STAGE, how="left")
-            .join(self.account_rates_, on="connection", how="left")
+    def _with_rates(self, deals: pl.DataFrame) -> pl.DataFrame:
+        """The deals with every learned rate that applies; a rate without a sample is none."""
+        return (
+            deals.join(self.account_rates_, on="connection", how="left")
             .join(self.pipeline_rates_, on=_PIPELINE, how="left", nulls_equal=True)
             .join(self.stage_rates_, on=_STAGE, how="left")
-            .with_columns(deal_states=_stated(pl.col("stage_probability")))
-        )
-        return joined.with_columns(
-            pl.when(pl.col(f"{level}_sample") > 0)
-            .then(f"{level}_{figure}")
-            .alias(f"{level}_{figure}")
-            for level in ("stage", "pipeline", "account")
-            for figure in ("rate", "sample", "won")
+            .with_columns(
+                pl.when(pl.col(f"{level}_sample") > 0)
+                .then(f"{level}_{figure}")
+                .alias(f"{level}_{figure}")
+                for level in _LEVELS
+                for figure in ("rate", "sample", "won")
+            )
         )
 
     def _shrunk(

@@ -36,13 +36,13 @@ def open_deal_facts(
 
     `norms`: of `process.stage_norms`, learned here where not given.
     """
-    stays = stage_stays(changes, deals, stages, as_of)
     if norms is None:
+        stays = stage_stays(changes, deals, stages, as_of)
         norms = stage_norms(stays, stages, default_days=settings.default_after_days)
+    open_deals = deals.filter(pl.col("status") == "open")
     known_stages = stages.unique(_STAGE, keep="first")
     return (
-        deals.filter(pl.col("status") == "open")
-        .join(
+        open_deals.join(
             known_stages.select(*_STAGE, "stage", pl.col("exists").alias("stage_exists")),
             on=_STAGE,
             how="left",
@@ -57,7 +57,7 @@ def open_deal_facts(
             on=KEY,
             how="left",
         )
-        .join(_entries(stays), on=(*KEY, "stage_id"), how="left")
+        .join(_entries(changes, open_deals, stages, as_of), on=(*KEY, "stage_id"), how="left")
         .with_columns(
             pl.col("stage_exists", "close_date_suggested").fill_null(False),
             owner_gone=pl.coalesce(~pl.col("owner_active"), "owners_listed", pl.lit(False)),
@@ -129,7 +129,12 @@ def _suggested(
     )
 
 
-def _entries(stays: pl.DataFrame) -> pl.DataFrame:
+def _entries(
+    changes: pl.DataFrame, open_deals: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """When a deal entered the stage it is in, from its history, where the CRM did not say."""
+    unsaid = open_deals.filter(pl.col("stage_entered_at").is_null())
+    stays = stage_stays(changes.join(unsaid, on=KEY, how="semi"), unsaid, stages, as_of)
     return (
         stays.filter(pl.col("left_at").is_null())
         .group_by(*KEY, "stage_id")
