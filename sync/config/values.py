@@ -29,12 +29,13 @@ def _known_zone(value: str) -> str:
     return value
 
 
+_SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
+
+
 def database_problem(value: str) -> str | None:
     """What is wrong with a database's address; None if nothing. Never quotes it."""
     scheme, separator, _ = value.partition("://")
-    if scheme == "postgres":
-        return "must start with postgresql://, not postgres://"
-    if not separator or scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+    if not separator or scheme not in _SCHEMES:
         return "must start with sqlite:/// or postgresql://"
     try:
         urlsplit(value).port  # noqa: B018 - raises when the port is no number

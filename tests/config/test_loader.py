@@ -260,7 +260,7 @@ class TestTheEnvironment:
     @pytest.mark.parametrize(
         ("url", "said"),
         [
-            ("postgres://u:s3cret@h/d", "must start with postgresql://, not postgres://"),
+            ("postgresql+asyncpg://u:s3cret@h/d", "must start with sqlite:/// or postgresql://"),
             ("mysql://u:s3cret@h/d", "must start with sqlite:/// or postgresql://"),
             ("s3cret", "must start with sqlite:/// or postgresql://"),
             ("postgresql://u:s3/cret@h/d", "has to be written %2F"),
