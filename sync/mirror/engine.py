@@ -64,6 +64,11 @@ def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]
         yield transaction
 
 
+def pulling(connection: str) -> str:
+    """Name of the lock under which a connection's pulls write, one after the other."""
+    return f"pull {connection}"
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One snapshot of the database, whatever is written meanwhile; never waits for a writer."""

@@ -182,7 +182,7 @@ job_run = Table(
     Column("connection", String, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
-    Column("status", String, nullable=False, comment="running | ok | failed | abandoned"),
+    Column("status", String, nullable=False, comment="running | ok | failed | stopped | abandoned"),
     Column("counts", Json, nullable=False),
     Column("error_kind", String),
     Column("error", String),

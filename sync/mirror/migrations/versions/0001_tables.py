@@ -161,7 +161,10 @@ def upgrade() -> None:
         sa.Column("started_at", types.Instant(), nullable=False),
         sa.Column("ended_at", types.Instant(), nullable=True),
         sa.Column(
-            "status", sa.String(), nullable=False, comment="running | ok | failed | abandoned"
+            "status",
+            sa.String(),
+            nullable=False,
+            comment="running | ok | failed | stopped | abandoned",
         ),
         sa.Column("counts", types.Json, nullable=False),
         sa.Column("error_kind", sa.String(), nullable=True),

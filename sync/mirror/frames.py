@@ -1,0 +1,169 @@
+"""The mirror as the core's frames: amounts in home currency, days in the account's time zone."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import polars as pl
+from sqlalchemy import Engine, and_, or_, select
+
+from forecasting.deals import CHANGE_SCHEMA, DEAL_SCHEMA, INSTANT, OWNER_SCHEMA, STAGE_SCHEMA
+from sync.crm.base import Field
+from sync.errors import ConfigError
+from sync.mirror.columns import frame
+from sync.mirror.schema import deal, deal_change, owner, pipeline, stage
+
+_NOT_IN_FRAME = ("own", "first_seen_at", "pulled_at", "removed_at", "removed_reason", "survivor_id")
+
+
+def deal_frame(
+    engine: Engine,
+    connection: str,
+    *,
+    zone: str,
+    home_currency: str,
+    rates: Mapping[str, Decimal],
+) -> pl.DataFrame:
+    """The deals that are in the CRM, in the shape of DEAL_SCHEMA.
+
+    `zone`: where days are counted. `rates`: one unit of a currency in `home_currency`, for deals
+    that the CRM gives no converted amount for; a deal without a currency is in the home currency.
+    """
+    check_zone(zone)
+    entered = (
+        select(deal_change.c.changed_at)
+        .where(
+            deal_change.c.connection == deal.c.connection,
+            deal_change.c.deal_id == deal.c.deal_id,
+            deal_change.c.field == Field.STAGE.value,
+            deal_change.c.new == deal.c.stage_id,
+            or_(deal_change.c.old.is_(None), deal_change.c.old != deal_change.c.new),
+        )
+        .order_by(deal_change.c.changed_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = [column for column in deal.c if column.name not in _NOT_IN_FRAME]
+    query = select(*columns, entered.label("stage_entered_at")).where(
+        deal.c.connection == connection, deal.c.removed_at.is_(None)
+    )
+    teams = owner_frame(engine, connection).select("owner_id", "team")
+    deals = frame(engine, query).join(teams, on="owner_id", how="left")
+    return (
+        _in_home_currency(deals, home_currency, rates)
+        .with_columns(
+            _day("close_date", zone).alias("close_date"),
+            _day("closed_at", zone).alias("closed_on"),
+            _day("created_at", zone).alias("created_on"),
+        )
+        .select(DEAL_SCHEMA.keys())
+        .cast(pl.Schema(DEAL_SCHEMA))
+        .sort("deal_id")
+    )
+
+
+def change_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """The history of the deals that are in the CRM, in the shape of CHANGE_SCHEMA."""
+    living = and_(
+        deal.c.connection == deal_change.c.connection,
+        deal.c.deal_id == deal_change.c.deal_id,
+        deal.c.removed_at.is_(None),
+    )
+    query = (
+        select(*(deal_change.c[name] for name in CHANGE_SCHEMA))
+        .join(deal, living)
+        .where(deal_change.c.connection == connection)
+    )
+    return (
+        frame(engine, query)
+        .cast(pl.Schema(CHANGE_SCHEMA))
+        .sort("deal_id", "changed_at", "field", "ordinal")
+    )
+
+
+def stage_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """All stages that ever were, in the shape of STAGE_SCHEMA."""
+    query = (
+        select(
+            stage.c.connection,
+            stage.c.pipeline_id,
+            stage.c.stage_id,
+            pipeline.c.label.label("pipeline"),
+            stage.c.label.label("stage"),
+            stage.c.position,
+            stage.c.probability,
+            stage.c.is_closed,
+            stage.c.is_won,
+            and_(stage.c.missing_since.is_(None), pipeline.c.missing_since.is_(None)).label(
+                "exists"
+            ),
+        )
+        .join(
+            pipeline,
+            and_(
+                pipeline.c.connection == stage.c.connection,
+                pipeline.c.pipeline_id == stage.c.pipeline_id,
+            ),
+        )
+        .where(stage.c.connection == connection)
+        .order_by(pipeline.c.position, stage.c.pipeline_id, stage.c.position, stage.c.stage_id)
+    )
+    return frame(engine, query).cast(pl.Schema(STAGE_SCHEMA))
+
+
+def owner_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """Owners past and present, in the shape of OWNER_SCHEMA. `team`: an owner's first one."""
+    query = select(
+        owner.c.connection,
+        owner.c.owner_id,
+        owner.c.name.label("owner"),
+        owner.c.teams,
+        owner.c.active,
+    ).where(owner.c.connection == connection)
+    teams = pl.col("teams").str.json_decode(pl.List(pl.String))
+    return (
+        frame(engine, query.order_by(owner.c.owner_id))
+        .with_columns(teams.list.get(0, null_on_oob=True).alias("team"))
+        .select(OWNER_SCHEMA.keys())
+        .cast(pl.Schema(OWNER_SCHEMA))
+    )
+
+
+def check_zone(zone: str) -> None:
+    """Raise ConfigError for a time zone that days cannot be counted in."""
+    try:
+        pl.Series([datetime(2000, 1, 1, tzinfo=UTC)], dtype=INSTANT).dt.convert_time_zone(zone)
+    except pl.exceptions.ComputeError:
+        raise ConfigError(
+            f"The time zone {zone!r} is unknown: set `time_zone` in the configuration to one "
+            "like Europe/Oslo."
+        ) from None
+
+
+def _day(instant: str, zone: str) -> pl.Expr:
+    return pl.col(instant).dt.convert_time_zone(zone).dt.date()
+
+
+def _in_home_currency(
+    deals: pl.DataFrame, home_currency: str, rates: Mapping[str, Decimal]
+) -> pl.DataFrame:
+    """`amount` and `rep_amount` converted, and `amount_problem` where that could not be."""
+    known = {currency: float(rate) for currency, rate in rates.items()} | {home_currency: 1.0}
+    rate = (
+        pl.col("currency")
+        .fill_null(home_currency)
+        .replace_strict(known, default=None, return_dtype=pl.Float64)
+    )
+    # what the CRM itself reckoned with, where it converted this deal's amount
+    stated = pl.when(pl.col("amount") != 0).then(pl.col("amount_home") / pl.col("amount"))
+    amount = pl.coalesce("amount_home", pl.col("amount") * rate)
+    missing = pl.all_horizontal(pl.col("amount", "amount_home").is_null())
+    return deals.with_columns(
+        amount.alias("amount"),
+        (pl.col("rep_amount") * pl.coalesce(stated, rate)).alias("rep_amount"),
+        pl.when(missing)
+        .then(pl.lit("missing"))
+        .when(amount.is_null())
+        .then(pl.lit("no_rate"))
+        .alias("amount_problem"),
+    )

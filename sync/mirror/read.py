@@ -1,0 +1,206 @@
+"""What other jobs ask of the mirror, deal by deal; frames.py reads whole tables."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, and_, func, select
+
+from sync.crm.base import Cursor, Deal, DealStatus, RemovalReason
+from sync.mirror import schema
+from sync.mirror.engine import reading
+from sync.mirror.upsert import chunks
+
+_WRITTEN = ("written", "confirmed")
+_DEAL_COLUMNS = [schema.deal.c[field.name] for field in fields(Deal)]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """What the CRM said of the account of `connection` when it was last asked, at `seen_at`."""
+
+    connection: str
+    kind: str
+    account_id: str
+    time_zone: str
+    home_currency: str
+    currencies: tuple[str, ...]
+    deal_url: str | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorCounts:
+    """open, won, lost: deals that are in the CRM; removed: that were. `changes`: rows of history.
+    `last_pulled_at`: when a deal last came in; None where none ever did."""
+
+    open: int
+    won: int
+    lost: int
+    removed: int
+    changes: int
+    unparsed: int
+    last_pulled_at: datetime | None
+
+    @property
+    def deals(self) -> int:
+        return self.open + self.won + self.lost
+
+
+def cursor(engine: Engine, connection: str, stream: str) -> Cursor | None:
+    """Where `stream` resumes; None before its first page."""
+    table = schema.sync_cursor
+    query = select(table.c.state).where(table.c.connection == connection, table.c.stream == stream)
+    with reading(engine) as snapshot:
+        state: Cursor | None = snapshot.execute(query).scalar_one_or_none()
+    return state
+
+
+def known_versions(
+    engine: Engine, connection: str, deal_ids: Sequence[str]
+) -> dict[str, frozenset[datetime]]:
+    """The modification dates under which a deal need not be read again: the mirror's own, and
+    the one that our last write gave it. Deals marked as removed are left out: one that is
+    listed again has to be read."""
+    deal, journal = schema.deal, schema.write_journal
+    versions: defaultdict[str, set[datetime]] = defaultdict(set)
+    with reading(engine) as snapshot:
+        for some in chunks(deal_ids):
+            ours = (deal.c.connection == connection, deal.c.deal_id.in_(some))
+            echoes = (
+                select(func.max(journal.c.id))
+                .where(journal.c.connection == connection, journal.c.deal_id.in_(some))
+                .where(journal.c.echo_modified_at.is_not(None))
+                .group_by(journal.c.deal_id)
+            )
+            echo = journal.join(
+                deal, and_(deal.c.connection == connection, deal.c.deal_id == journal.c.deal_id)
+            )
+            for query in (
+                select(deal.c.deal_id, deal.c.modified_at).where(*ours),
+                select(journal.c.deal_id, journal.c.echo_modified_at)
+                .select_from(echo)
+                .where(journal.c.id.in_(echoes)),
+            ):
+                for deal_id, at in snapshot.execute(query.where(deal.c.removed_at.is_(None))):
+                    versions[deal_id].add(at)
+    return {deal_id: frozenset(known) for deal_id, known in versions.items()}
+
+
+def deals_by_id(engine: Engine, connection: str, deal_ids: Iterable[str]) -> dict[str, Deal]:
+    """The deals as last pulled, removed ones too; unknown ids are absent."""
+    table = schema.deal
+    with reading(engine) as snapshot:
+        return {
+            row.deal_id: _deal(row)
+            for some in chunks(list(deal_ids))
+            for row in snapshot.execute(
+                select(*_DEAL_COLUMNS).where(
+                    table.c.connection == connection, table.c.deal_id.in_(some)
+                )
+            )
+        }
+
+
+def archived_ids(engine: Engine, connection: str) -> set[str]:
+    """Deals that the mirror believes to be in the CRM's recycle bin."""
+    table = schema.deal
+    query = select(table.c.deal_id).where(
+        table.c.connection == connection,
+        table.c.removed_reason == RemovalReason.ARCHIVED.value,
+    )
+    with reading(engine) as snapshot:
+        return set(snapshot.execute(query).scalars())
+
+
+def account(engine: Engine, connection: str) -> StoredAccount | None:
+    """None before the first pull."""
+    query = select(schema.connection).where(schema.connection.c.name == connection)
+    with reading(engine) as snapshot:
+        row = snapshot.execute(query).one_or_none()
+    return None if row is None else _account(row)
+
+
+def connections(engine: Engine) -> list[StoredAccount]:
+    """All accounts that were ever pulled, by name."""
+    query = select(schema.connection).order_by(schema.connection.c.name)
+    with reading(engine) as snapshot:
+        return [_account(row) for row in snapshot.execute(query)]
+
+
+def deal_count(engine: Engine, connection: str) -> int:
+    """Deals in the mirror that are in the CRM."""
+    return counts(engine, connection).deals
+
+
+def counts(engine: Engine, connection: str) -> MirrorCounts:
+    deal, change, unparsed = schema.deal, schema.deal_change, schema.unparsed_value
+    alive = deal.c.removed_at.is_(None)
+    by_status = (
+        select(deal.c.status, alive.label("alive"), func.count(), func.max(deal.c.pulled_at))
+        .where(deal.c.connection == connection)
+        .group_by(deal.c.status, alive)
+    )
+    with reading(engine) as snapshot:
+        rows = snapshot.execute(by_status).all()
+        changes, unread = (
+            snapshot.execute(
+                select(func.count()).select_from(table).where(table.c.connection == connection)
+            ).scalar_one()
+            for table in (change, unparsed)
+        )
+    living = {status: count for status, is_alive, count, _ in rows if is_alive}
+    return MirrorCounts(
+        open=living.get(DealStatus.OPEN.value, 0),
+        won=living.get(DealStatus.WON.value, 0),
+        lost=living.get(DealStatus.LOST.value, 0),
+        removed=sum(count for _, is_alive, count, _ in rows if not is_alive),
+        changes=changes,
+        unparsed=unread,
+        last_pulled_at=max((pulled for *_, pulled in rows), default=None),
+    )
+
+
+def actual_values(engine: Engine, connection: str) -> dict[str, dict[str, str | None]]:
+    """For each deal in the CRM the values of our properties there, as far as known: those pulled,
+    and over them what we wrote after that pull."""
+    deal, journal = schema.deal, schema.write_journal
+    living = and_(deal.c.connection == connection, deal.c.removed_at.is_(None))
+    pulled = select(deal.c.deal_id, deal.c.own).where(living)
+    written = (
+        select(journal.c.deal_id, journal.c.after)
+        .join(deal, and_(living, deal.c.deal_id == journal.c.deal_id))
+        .where(
+            journal.c.connection == connection,
+            journal.c.state.in_(_WRITTEN),
+            journal.c.settled_at > deal.c.pulled_at,
+        )
+        .order_by(journal.c.id)
+    )
+    with reading(engine) as snapshot:
+        values: dict[str, dict[str, str | None]] = {
+            deal_id: dict(own) for deal_id, own in snapshot.execute(pulled)
+        }
+        for deal_id, after in snapshot.execute(written):
+            values[deal_id].update(after)
+    return values
+
+
+def _deal(row: Row[*tuple[Any, ...]]) -> Deal:
+    values = row._asdict()
+    return Deal(**values | {"status": DealStatus(values["status"])})
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> StoredAccount:
+    return StoredAccount(
+        connection=row.name,
+        kind=row.kind,
+        account_id=row.account_id,
+        time_zone=row.time_zone,
+        home_currency=row.home_currency,
+        currencies=tuple(row.currencies),
+        deal_url=row.deal_url,
+        seen_at=row.seen_at,
+    )

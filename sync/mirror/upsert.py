@@ -1,0 +1,57 @@
+"""Inserting rows that may be there already, in either database's dialect."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+CHUNK = 5_000
+"""Values in one IN list: both databases take more, neither is faster with more."""
+
+
+def insert(transaction: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert with `on_conflict_...` in the dialect of `transaction`."""
+    if transaction.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def upsert(
+    transaction: Connection, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = ()
+) -> None:
+    """Insert `rows`, or overwrite those with the same primary key except for the columns `keep`."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    statement = insert(transaction, table)
+    changed = {
+        name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep
+    }
+    transaction.execute(
+        statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows)
+    )
+
+
+def insert_new(transaction: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert those of `rows` whose primary key is not there yet; returns how many."""
+    if not rows:
+        return 0
+    statement = insert(transaction, table).on_conflict_do_nothing()
+    options = {"preserve_rowcount": True}
+    return transaction.execute(statement, list(rows), execution_options=options).rowcount
+
+
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def storable(text: str) -> str:
+    """`text` without what no database can store: NUL characters and halves of surrogate pairs."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
