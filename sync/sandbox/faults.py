@@ -1,0 +1,92 @@
+"""Faults on demand: what goes wrong, for which requests, how often."""
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+FaultKind = Literal[
+    "html_502",
+    "html_200",
+    "truncated_json",
+    "empty_body",
+    "reset_before",
+    "reset_after_commit",
+    "html_414",
+    "locked_423",
+    "migration_477",
+    "rate_limited_429",
+    "server_500",
+    "slow",
+    "not_json_content_type",
+]
+"""reset_before: the connection breaks before anything happened; reset_after_commit: the request
+was carried out and the answer is lost, as with truncated_json, empty_body, html_200 and
+not_json_content_type. All others answer instead of carrying out; slow only delays."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """Strikes `times` matching requests after letting `after` of them through.
+
+    times: -1 = for ever. path_contains, method: "" = any. seconds: delay of slow, in real time.
+    retry_after_s: what 429 and 477 say; None = the header is left out.
+    """
+
+    kind: FaultKind
+    times: int = 1
+    path_contains: str = ""
+    method: str = ""
+    after: int = 0
+    seconds: float = 0.2
+    retry_after_s: int | None = None
+
+    def matches(self, method: str, path: str) -> bool:
+        return self.path_contains in path and self.method.upper() in ("", method)
+
+
+class Faults:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(
+        self,
+        kind: FaultKind,
+        times: int = 1,
+        path_contains: str = "",
+        method: str = "",
+        after: int = 0,
+        *,
+        seconds: float = 0.2,
+        retry_after_s: int | None = None,
+    ) -> None:
+        """Raises ValueError for a kind that does not exist."""
+        if kind not in get_args(FaultKind):
+            raise ValueError(f"no fault {kind!r}; there are {', '.join(get_args(FaultKind))}")
+        fault = Fault(kind, times, path_contains, method, after, seconds, retry_after_s)
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    def pending(self) -> list[dict[str, object]]:
+        with self._lock:
+            return [asdict(fault) for fault in self._faults]
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault that strikes this request, if any; the oldest goes first."""
+        with self._lock:
+            for fault in self._faults:
+                if not fault.matches(method, path):
+                    continue
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
+                if fault.times > 0:
+                    fault.times -= 1
+                if fault.times == 0:
+                    self._faults.remove(fault)
+                return fault
+        return None

@@ -1,0 +1,167 @@
+"""What every request passes before and after the API: faults, the log, the longest URL."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from asyncio import Transport
+from typing import Any, cast
+from uuid import uuid4
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sync.sandbox.crm import Crm
+from sync.sandbox.faults import Fault, Faults
+from sync.sandbox.request_log import RequestLog, Requests
+
+CONTROL = "/_sandbox/"
+JSON = "application/json;charset=utf-8"
+HTML = "text/html; charset=utf-8"
+HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
+HTML_200 = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
+HTML_414 = b"<html><body><h1>414 Request-URI Too Large</h1></body></html>"
+
+_transports: dict[tuple[str, int], Transport] = {}
+
+
+class Protocol(H11Protocol):
+    """Remembers each connection, so that a fault can break it; sends at once."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._peer = cast(tuple[str, int], transport.get_extra_info("peername")[:2])
+        _transports[self._peer] = transport
+        sock: Any = transport.get_extra_info("socket")
+        # asyncio leaves Nagle's algorithm on for a socket made elsewhere: 40 ms an answer
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _transports.pop(self._peer, None)
+        super().connection_lost(exc)
+
+
+class Answer:
+    """One answer, caught on its way out."""
+
+    def __init__(self, status: int = 500, content_type: str = "", body: bytes = b"") -> None:
+        self.status = status
+        self.headers: list[tuple[bytes, bytes]] = [(b"content-type", content_type.encode())]
+        self.body = body
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = list(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+    def header(self, name: bytes, value: bytes) -> None:
+        self.headers = [(k, v) for k, v in self.headers if k.lower() != name] + [(name, value)]
+
+    async def send(self, send: Send) -> None:
+        self.header(b"content-length", str(len(self.body)).encode())
+        self.header(b"cf-ray", uuid4().hex[:16].encode() + b"-OSL")
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Gate:
+    """Control requests pass untouched and unlogged."""
+
+    def __init__(self, api: ASGIApp, control: ASGIApp, crm: Crm, faults: Faults) -> None:
+        self._api = api
+        self._control = control
+        self._crm = crm
+        self._faults = faults
+        self.requests = Requests()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith(CONTROL):
+            await self._control(scope, receive, send)
+            return
+        fault = self._faults.take(scope["method"], path)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+            fault = None
+        answer = self._instead(scope, fault)
+        if answer is None and (fault is None or fault.kind != "reset_before"):
+            answer = Answer()
+            await self._api(scope, receive, answer.take)
+            _spoil(answer, fault)
+        broken = fault is not None and fault.kind in ("reset_before", "reset_after_commit")
+        self._log(scope, 0 if broken or answer is None else answer.status)
+        if broken or answer is None:
+            await _break(scope, receive)
+        else:
+            await answer.send(send)
+
+    def _instead(self, scope: Scope, fault: Fault | None) -> Answer | None:
+        """An answer given without carrying the request out."""
+        target = len(scope["raw_path"]) + 1 + len(scope["query_string"])
+        if target > self._crm.behaviour.url_limit:
+            return Answer(414, HTML, HTML_414)
+        return _refusal(fault) if fault is not None else None
+
+    def _log(self, scope: Scope, status: int) -> None:
+        query = scope["query_string"].decode()
+        entry = RequestLog(scope["method"], scope["path"], query, status, self._crm.clock.now())
+        self.requests.append(entry)
+
+
+def _refusal(fault: Fault) -> Answer | None:
+    if fault.kind == "html_502":
+        return Answer(502, HTML, HTML_502)
+    if fault.kind == "html_414":
+        return Answer(414, HTML, HTML_414)
+    errors = {
+        "locked_423": (423, "LOCKED", "This resource is locked; try again after 2 seconds."),
+        "migration_477": (477, "MIGRATION_IN_PROGRESS", "This account is being moved."),
+        "rate_limited_429": (429, "RATE_LIMITS", "You have reached your secondly limit."),
+        "server_500": (500, "INTERNAL_ERROR", "There was a problem with the request."),
+    }
+    if fault.kind not in errors:
+        return None
+    status, category, message = errors[fault.kind]
+    body = {
+        "status": "error",
+        "message": message,
+        "correlationId": str(uuid4()),
+        "category": category,
+    }
+    if status == 429:
+        body |= {"errorType": "RATE_LIMIT", "policyName": "SECONDLY"}
+    answer = Answer(status, JSON, orjson.dumps(body))
+    wait = 60 if status == 477 and fault.retry_after_s is None else fault.retry_after_s
+    if wait is not None:
+        answer.header(b"retry-after", str(wait).encode())
+    return answer
+
+
+def _spoil(answer: Answer, fault: Fault | None) -> None:
+    """The request was carried out; what comes back is not what it should be."""
+    kind = fault.kind if fault else ""
+    if kind == "html_200":
+        answer.status, answer.body = 200, HTML_200
+        answer.header(b"content-type", HTML.encode())
+    elif kind == "truncated_json":
+        answer.body = answer.body[: len(answer.body) // 2]
+    elif kind == "empty_body":
+        answer.body = b""
+    elif kind == "not_json_content_type":
+        answer.header(b"content-type", b"text/plain")
+
+
+async def _break(scope: Scope, receive: Receive) -> None:
+    """Reset the connection instead of answering, and wait until it is gone."""
+    transport = _transports.get(tuple(scope["client"]))
+    if transport is not None:
+        sock: Any = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # the other side may have gone already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,74 @@
+"""Associations between records, both ways, in the order in which they were made."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+OBJECT_NAMES = {
+    alias: name
+    for name, aliases in {
+        "contacts": ("contact", "0-1"),
+        "companies": ("company", "0-2"),
+        "deals": ("deal", "0-3"),
+        "tasks": ("task", "0-27"),
+    }.items()
+    for alias in (name, *aliases)
+}
+"""Every accepted spelling of an object type -> its plural name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkType:
+    """HubSpot's number for a kind of association, and for its `primary` form where it has one."""
+
+    number: int
+    name: str
+    primary: int | None = None
+
+
+LINK_TYPES = {
+    ("deals", "contacts"): LinkType(3, "deal_to_contact"),
+    ("contacts", "deals"): LinkType(4, "contact_to_deal"),
+    ("deals", "companies"): LinkType(341, "deal_to_company", primary=5),
+    ("companies", "deals"): LinkType(342, "company_to_deal", primary=6),
+    ("deals", "tasks"): LinkType(215, "deal_to_task"),
+    ("tasks", "deals"): LinkType(216, "task_to_deal"),
+    ("tasks", "contacts"): LinkType(204, "task_to_contact"),
+    ("contacts", "tasks"): LinkType(203, "contact_to_task"),
+    ("tasks", "companies"): LinkType(192, "task_to_company"),
+    ("companies", "tasks"): LinkType(191, "company_to_task"),
+}
+
+
+class Link(NamedTuple):
+    to: int
+    primary: bool
+
+
+class Links:
+    def __init__(self) -> None:
+        self._links: dict[tuple[str, int, str], list[int]] = {}
+
+    def of(self, kind: str, record_id: int, to_kind: str) -> list[Link]:
+        """The first company of a deal (and the other way) is the primary one."""
+        link_type = LINK_TYPES.get((kind, to_kind))
+        has_primary = link_type is not None and link_type.primary is not None
+        ids = self._links.get((kind, record_id, to_kind), ())
+        return [Link(to, has_primary and i == 0) for i, to in enumerate(ids)]
+
+    def count(self, kind: str, record_id: int, to_kind: str) -> int:
+        return len(self._links.get((kind, record_id, to_kind), ()))
+
+    def add(self, kind: str, record_id: int, to_kind: str, to: int) -> None:
+        """Making the same one twice changes nothing."""
+        forward = self._links.setdefault((kind, record_id, to_kind), [])
+        if to not in forward:
+            forward.append(to)
+            self._links.setdefault((to_kind, to, kind), []).append(record_id)
+
+    def move(self, kind: str, from_ids: tuple[int, ...], to_id: int) -> None:
+        """Give `to_id` everything that `from_ids` were associated with."""
+        for record_id in from_ids:
+            for to_kind in ("contacts", "companies", "tasks"):
+                for to in self._links.pop((kind, record_id, to_kind), []):
+                    self._links[to_kind, to, kind].remove(record_id)
+                    self.add(kind, to_id, to_kind, to)
