@@ -29,7 +29,7 @@ class Inputs:
 
 def read_inputs(engine: Engine, connection: str, *, at: datetime) -> Inputs:
     """Assessed open deals, closed deals, and what the CRM holds of ours; nothing removed."""
-    held = journal.held_now(engine, connection, read.actual_values(engine, connection))
+    held = read.actual_values(engine, connection)
     refused = journal.refused(engine, connection, at=at)
     deal = schema.deal
     present = select(deal.c.deal_id, deal.c.name, deal.c.status).where(

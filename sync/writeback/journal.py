@@ -7,7 +7,7 @@
 A row that a killed process left behind is `sending`: it says what may stand in the CRM.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -44,9 +44,6 @@ class State(StrEnum):
 
 UNSETTLED = frozenset({State.SENDING, State.UNKNOWN, State.WRITTEN})
 """States of which nobody has yet looked into the CRM."""
-
-STANDING = frozenset({State.WRITTEN, State.CONFIRMED})
-"""States in which the CRM is taken to hold what was written, until the deal is pulled again."""
 
 REFUSED = frozenset({State.REJECTED, State.MISSING, State.MERGED})
 
@@ -173,36 +170,6 @@ def unsettled(engine: Engine, connection: str) -> Sequence[Entry]:
 def history(engine: Engine, connection: str, deal_id: str) -> Sequence[Entry]:
     """Everything ever sent for one deal, oldest first."""
     return _entries(engine, connection, _journal.c.deal_id == deal_id)
-
-
-def held_now(
-    engine: Engine, connection: str, pulled: Mapping[str, Values]
-) -> dict[str, dict[str, str | None]]:
-    """What the CRM holds of ours: as the mirror pulled it, and what was written since.
-
-    The mirror learns of our own writes with the next pull only, or never, where the pull knows
-    them for an echo.
-    """
-    held = {deal_id: dict(values) for deal_id, values in pulled.items()}
-    deal = schema.deal
-    query = (
-        select(_journal.c.deal_id, _journal.c.after)
-        .join(
-            deal,
-            (deal.c.connection == _journal.c.connection)
-            & (deal.c.deal_id == _journal.c.deal_id)
-            & (deal.c.pulled_at <= _journal.c.planned_at),
-        )
-        .where(
-            _journal.c.connection == connection,
-            _journal.c.state.in_(sorted(state.value for state in STANDING)),
-        )
-        .order_by(_journal.c.id)
-    )
-    with reading(engine) as database:
-        for deal_id, after in database.execute(query):
-            held.setdefault(deal_id, {}).update(after)
-    return held
 
 
 def refused(engine: Engine, connection: str, *, at: datetime) -> Collection[str]:

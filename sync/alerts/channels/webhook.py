@@ -28,7 +28,6 @@ class WebhookChannel:
             )
         self._url = url.strip()
         self._timeout_s = timeout_s
-        self._session = requests.Session()
         # urllib3 logs the path of each request, and the path is the secret
         silence = _Without(parts.path)
         for logger in ("urllib3.connectionpool", "urllib3.util.retry"):
@@ -42,7 +41,7 @@ class WebhookChannel:
 
     def _post(self, message: Message) -> DealpulseError | None:
         try:
-            response = self._session.post(
+            response = requests.post(
                 self._url,
                 json={"text": f"*{message.mrkdwn_headline}*\n{message.mrkdwn}"},
                 timeout=self._timeout_s,
