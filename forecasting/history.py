@@ -179,7 +179,7 @@ def stage_stays(
     )
     return (
         stays.sort("entered_at")
-        .join_asof(moves.sort("entered_at"), on="entered_at", by=KEY, check_sortedness=False)
+        .join_asof(moves, on="entered_at", by=KEY, check_sortedness=False)
         .with_columns(left_at=pl.when(ended).then("closed_at").otherwise("left_at"))
         .select(
             *KEY,
@@ -276,20 +276,22 @@ def _while_open(
 ) -> pl.DataFrame:
     """Those of `moves` after which the deal was still open."""
     turns = changes.filter(pl.col("field") == "status").select(
-        *KEY, pl.col("changed_at").alias("settled_at"), pl.col("new").alias("status_then")
+        *KEY, "ordinal", settled_at="changed_at", status_then="new"
     )
     if stages is not None:
         by_stage = (
             changes.filter(pl.col("field") == "stage")
-            .select(*KEY, pl.col("changed_at").alias("settled_at"), pl.col("new").alias("stage"))
+            .join(turns, on=KEY, how="anti")
+            .select(*KEY, "ordinal", settled_at="changed_at", stage="new")
             .join(_stage_facts(stages), on=("connection", "stage"), how="inner")
-            .select(*KEY, "settled_at", pl.col("stage_status").alias("status_then"))
+            .select(*KEY, "ordinal", "settled_at", status_then="stage_status")
         )
         turns = pl.concat([turns, by_stage])
+    turns = turns.sort("settled_at", "ordinal").drop("ordinal")
     settled = moves.with_columns(settled_at=pl.col("changed_at") + CLOSING).sort("settled_at")
     closed_by_then = (pl.col("closed_at") <= pl.col("settled_at")) & (pl.col("closed_at") <= as_of)
     return (
-        settled.join_asof(turns.sort("settled_at"), on="settled_at", by=KEY, check_sortedness=False)
+        settled.join_asof(turns, on="settled_at", by=KEY, check_sortedness=False)
         .join(deals.select(*KEY, "closed_at"), on=KEY, how="left")
         .filter(
             pl.when(pl.col("status_then").is_not_null())
