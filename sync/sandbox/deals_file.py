@@ -39,15 +39,16 @@ def read_company(
     file says. Amounts stay as typed; an open deal's is amount_open where the file has one.
 
     stage_events: a log (id, time, activity) that becomes the stage history; without it,
-    `stage_events.csv.gz` beside the file is taken if it is there. Whether and when a deal was won
-    or lost is always the deals file's word. An opportunity's stages are the file's, their days
-    are not known: they are spread evenly over its life. Without either there is one open stage.
-    A file holds no stage probabilities: the CRM's are made up, rising evenly.
+    `stage_events.csv.gz` beside a `deals.csv.gz` is taken if it is there. Whether and when a deal
+    was won or lost is always the deals file's word. An opportunity's stages are the file's, their
+    days are not known: they are spread evenly over its life. Without either there is one open
+    stage. A file holds no stage probabilities: the CRM's are made up, rising evenly.
 
     until: show the company as it was then; later deals are left out, later endings not known.
 
-    `Company.truth`: rejected_rows, rejected_stage_events (each line, id, reason), created_after
-    (deals left out by `until`), close_date_pushed (keys of the deals the file calls so).
+    `Company.truth`: rejected_rows and rejected_stage_events (each line, id, reason),
+    created_after (deals left out by `until`), events_after_end (how many of the log are the end
+    itself or later), close_date_pushed (keys of the deals that the file calls so).
     Raises ConfigError for a file that is not usable, ValueError for a naive `until`.
     """
     if until is not None and until.tzinfo is None:
@@ -65,11 +66,12 @@ def read_company(
         home_currency=home_currency,
         pipelines=(stages.pipeline(),),
         owners=_owners(deal.owner for deal in found),
-        deals=[_deal(deal, stages, _moves(deal, stages, histories, last), until) for deal in deals],
+        deals=[_deal(deal, _moves(deal, stages, histories, last), until) for deal in deals],
         truth={
             "rejected_rows": rejected,
             "rejected_stage_events": histories.rejected if histories else [],
             "created_after": len(found) - len(deals),
+            "events_after_end": histories.after_end if histories else 0,
             "close_date_pushed": [deal.key for deal in deals if deal.pushed],
         },
     )
@@ -103,12 +105,18 @@ class _Stages:
     def pipeline(self) -> CompanyPipeline:
         steps = len(self.ids) + 1
         opened = [
-            CompanyStage(stage_id, label, (Decimal(step) / steps).quantize(Decimal("0.1")))
+            CompanyStage(stage_id, label, _claimed(step, steps))
             for step, (label, stage_id) in enumerate(self.ids.items(), start=1)
         ]
         won = CompanyStage(WON, "Won", Decimal("1.0"), is_closed=True, is_won=True)
         lost = CompanyStage(LOST, "Lost", Decimal("0.0"), is_closed=True)
         return CompanyPipeline(PIPELINE, "Deals", (*opened, won, lost))
+
+
+def _claimed(step: int, steps: int) -> Decimal:
+    """Tenths, as CRMs keep them; never 0 or 1, which would mean lost or won."""
+    tenths = (Decimal(step) / steps).quantize(Decimal("0.1"))
+    return min(max(tenths, Decimal("0.1")), Decimal("0.9"))
 
 
 def _moves(
@@ -133,7 +141,7 @@ def _moves(
     return moves
 
 
-def _deal(deal: FileDeal, stages: _Stages, moves: Moves, until: datetime | None) -> CompanyDeal:
+def _deal(deal: FileDeal, moves: Moves, until: datetime | None) -> CompanyDeal:
     born, end = deal.created_at, deal.closed_at
     events = [
         Event(born, field, value, "import")
@@ -157,7 +165,7 @@ def _deal(deal: FileDeal, stages: _Stages, moves: Moves, until: datetime | None)
     if end is not None:
         events.append(Event(end, "stage", deal.status))
         events.append(Event(end, "close_date", _iso(end), "automation"))
-        if deal.amount != _first_amount(deal):
+        if deal.amount not in (None, _first_amount(deal)):
             events.append(Event(end, "amount", deal.amount))
         if deal.loss_reason:
             events.append(Event(end, "loss_reason", deal.loss_reason))

@@ -13,6 +13,7 @@ from sync.sandbox.generator.work_calendar import WorkCalendar
 
 _SKIPPED = 0.06  # share of middle stages that are passed over
 _LINGER = 1.3  # a lost deal stays so much longer in the stage in which it is lost
+_DUPLICATES_LINGER = 3.0
 _DEAD_AFTER = 0.35  # of the time in that stage: when a deal that nobody closes was last touched
 _DURATION_SHAPE = 1.8  # gamma; 1 = no memory, larger = more regular
 _RUSH_WITHIN = 15.0  # working days before a quarter's end
@@ -74,6 +75,7 @@ def live(
     stays = _stays(book, absent, rng)
     rows = np.arange(len(book))
     stays[rows[~won], last[~won]] *= _LINGER
+    stays[book.duplicate_of >= 0] *= _DUPLICATES_LINGER
     stays[stage > last[:, None]] = 0.0
     entered = book.position[:, None] + np.cumsum(stays, axis=1) - stays
     last_entered = entered[rows, last]
