@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench config lock clean
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dealpulse needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -27,8 +27,15 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
-lock:  ## needs uv; no registry's address ends up in the file
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml requirements-build.in -o requirements.lock
+config: $(VENV)/.installed  ## after a change of a setting: the example file and the page of all settings
+	$(BIN)/python -m sync.config.example > config.example.yaml
+	$(BIN)/python -m sync.config.reference docs/configuration.md
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock:  ## needs uv; no registry's address ends up in the files
+	$(LOCK) --extra dev pyproject.toml requirements-build.in -o requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml requirements-build.in -o requirements-runtime.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

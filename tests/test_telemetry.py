@@ -168,7 +168,7 @@ class TestSecrets:
         stream = start(form)
         log = structlog.get_logger()
         log.info("using %s", TOKEN)
-        log.info("now " + TOKEN)
+        log.info(" ".join(["now", TOKEN]))
         log.info("x", token="hunter2", headers={"Authorization": "hunter2"}, args=[TOKEN])
         log.info("x", url="postgresql://dp:hunter2@db/x", hook="https://hooks.slack.com/services/T")
         log.info("x", error=ConnectionError(f"Bearer {TOKEN}"))

@@ -44,9 +44,7 @@ def paths(data: Any, prefix: str = "") -> set[str]:
 
 class TestExample:
     def test_the_file_is_what_the_model_generates(self) -> None:
-        assert (ROOT / "config.example.yaml").read_text("utf-8") == render(), (
-            "run: python -m sync.config.example > config.example.yaml"
-        )
+        assert (ROOT / "config.example.yaml").read_text("utf-8") == render(), "run: make config"
 
     def test_it_loads_and_changes_nothing(self, tmp_path: Path) -> None:
         plain = loaded(tmp_path, "connections: [{kind: hubspot, name: main}]")
@@ -103,9 +101,7 @@ class TestDocumentation:
 
     def test_the_page_is_up_to_date(self) -> None:
         page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-        assert with_table(page) == page, (
-            "run: python -m sync.config.reference docs/configuration.md"
-        )
+        assert with_table(page) == page, "run: make config"
         for setting in all_settings():
             assert f"| `{setting.path}` |" in page
 
