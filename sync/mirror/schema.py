@@ -134,7 +134,6 @@ deal = Table(
     Column("removed_at", Instant, comment="Tombstone: archived, merged or purged in the CRM."),
     Column("removed_reason", String),
     Column("survivor_id", String, comment="For a merge: the deal that lives on."),
-    Index(None, "connection", "status"),
     comment="One sale. Written by pull.",
 )
 

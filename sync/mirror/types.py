@@ -12,8 +12,6 @@ from sqlalchemy import JSON, DateTime, Dialect, Numeric, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class Exact(TypeDecorator[Decimal]):
     """An exact decimal: `numeric` on Postgres, plain text on SQLite. Refuses NaN and infinities."""
@@ -53,9 +51,10 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
-        value = value.astimezone(UTC)
-        # strftime("%Y") does not pad years before 1000 everywhere
-        return f"{value.year:04}{value:-%m-%dT%H:%M:%S.%fZ}" if dialect.name == "sqlite" else value
+        if dialect.name != "sqlite":
+            return value
+        # isoformat pads years before 1000, which strftime does not everywhere; it is faster too
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, func, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
 from sync.crm.base import Account, Cursor, Owner, Pipeline, Stage
 from sync.errors import ConfigError
@@ -108,6 +108,15 @@ def save_cursor(
     """For a step that brings no page; a page's own cursor is saved with the page."""
     with writing(engine, alone=pulling(connection)) as transaction:
         put_cursor(transaction, connection, stream, cursor, at)
+
+
+def forget_cursor(engine: Engine, connection: str, stream: str) -> None:
+    """The next pull of `stream` reads everything again."""
+    cursor = schema.sync_cursor
+    with writing(engine, alone=pulling(connection)) as transaction:
+        transaction.execute(
+            delete(cursor).where(cursor.c.connection == connection, cursor.c.stream == stream)
+        )
 
 
 def _stage(pipeline: Pipeline, stage: Stage, *, missing: bool) -> dict[str, Any]:

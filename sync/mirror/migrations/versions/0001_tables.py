@@ -103,9 +103,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection", "deal_id", name=op.f("pk_deal")),
         comment="One sale. Written by pull.",
     )
-    op.create_index(
-        op.f("ix_deal_connection_status"), "deal", ["connection", "status"], unique=False
-    )
     op.create_table(
         "deal_assessment",
         sa.Column("connection", sa.String(), nullable=False),
