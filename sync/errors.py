@@ -12,6 +12,10 @@ class DealpulseError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, then what callers on the way up knew to add."""
+        return " ".join([super().__str__(), *getattr(self, "__notes__", ())])
+
 
 class ConfigError(DealpulseError):
     """The configuration or the command is wrong: correct it, then run again."""

@@ -1,0 +1,64 @@
+"""Alerts: alerts plan, alerts send."""
+
+from typing import Annotated
+
+import typer
+
+from sync.alerts.store import delivery_counts
+from sync.cli.state import (
+    ConnectionOption,
+    FormatOption,
+    State,
+    each_connection,
+    notices,
+    screen,
+)
+from sync.jobs import chain
+from sync.jobs.alert import planned
+from sync.jobs.runner import JobResult, run_chain
+from sync.report.alerts import alerts_report
+from sync.report.table import Format, show
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(no_args_is_help=True, help="Alerts about deals: see, then send.")
+    group.command()(plan)
+    group.command()(send)
+    app.add_typer(group, name="alerts", rich_help_panel="Act")
+
+
+def plan(
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show which alerts would be raised and resolved. Sends and stores nothing."""
+    state: State = context.obj
+    with state.app() as app:
+        for settings in app.settings(connection):
+            rows = planned(app.context(settings))
+            told = delivery_counts(app.engine, settings.name)
+            show(alerts_report(settings.name, rows, told), form, screen())
+
+
+def send(
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    allow_mass_alert: Annotated[
+        bool, typer.Option(help="Send even if far more alerts are new than usual.")
+    ] = False,
+) -> None:
+    """Raise what is new, resolve what is fixed, and deliver what is waiting.
+
+    Each alert goes to each channel once per episode, however often this runs.
+    """
+    state: State = context.obj
+    with state.app() as app:
+        console = notices()
+
+        def work(name: str) -> list[JobResult]:
+            (settings,) = app.settings(name)
+            job = app.context(settings, allow_mass_alert=allow_mass_alert)
+            return run_chain([chain.RAISE_ALERTS, chain.DELIVER_ALERTS], job)
+
+        each_connection(app, connection, work, console)

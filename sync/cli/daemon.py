@@ -1,0 +1,109 @@
+"""The daemon's command: run."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Annotated
+
+import structlog
+import typer
+
+from sync.bootstrap import App, holder
+from sync.cli.daemon_status import daemon_status
+from sync.cli.state import ConnectionOption, State
+from sync.cli.sync import run_jobs
+from sync.config.model import Connection
+from sync.errors import DealpulseError
+from sync.jobs import chain
+from sync.jobs.context import JobContext
+from sync.jobs.observers import JobLog, Log, MetricsObserver
+from sync.jobs.runner import Job, JobResult, Observer, run_chain
+from sync.mirror import overview, read
+from sync.telemetry import JobMetrics, configure
+from sync.web.app import create_app
+from sync.web.server import serve_in_thread
+from sync.worker import Work, Worker, stop_on_signals
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Act")(run)
+
+
+def run(
+    context: typer.Context,
+    once: Annotated[
+        bool, typer.Option(help="One cycle for each connection, then end; for cron.")
+    ] = False,
+    connection: ConnectionOption = None,
+) -> None:
+    """The daemon: pull, assess, write back every few minutes; alerts once a day.
+
+    One daemon works on a mirror at a time; a second one waits and takes over. SIGTERM ends it
+    cleanly: what is in hand is finished or left whole to be resumed.
+    """
+    state: State = context.obj
+    with state.app(migrate=True) as app:
+        if once:
+            for settings in app.settings(connection):
+                run_jobs(app, settings.name, [*chain.cycle(settings), chain.DELIVER_ALERTS])
+            return
+        _serve(app, app.settings(connection))
+
+
+def _serve(app: App, connections: Sequence[Connection]) -> None:
+    config = app.config
+    configure(config.log.format, config.log.level, sys.stderr)
+    log: Log = structlog.get_logger()
+    metrics = JobMetrics()
+    observers: list[Observer] = [
+        JobLog(log),
+        MetricsObserver(metrics, app.clock, lambda name: overview.holdings(app.engine, name)),
+    ]
+    worker = Worker(
+        connections=(),
+        schedule=config.schedule,
+        engine=app.engine,
+        clock=app.clock,
+        holder=holder(),
+        log=log,
+    )
+    worker.connections = [_work(app, c, observers, worker.should_stop) for c in connections]
+    stop_on_signals(worker.stop)
+    with ExitStack() as stack:
+        if config.web.enabled:
+            page = create_app(lambda: daemon_status(app, connections), metrics)
+            server = stack.enter_context(serve_in_thread(page, config.web.host, config.web.port))
+            log.info("serving health and metrics", address=server.url)
+        worker.run()
+
+
+def _work(
+    app: App,
+    settings: Connection,
+    observers: Sequence[Observer],
+    should_stop: Callable[[], bool],
+) -> Work:
+    context = app.context(settings, should_stop=should_stop)
+
+    def runs(jobs: Sequence[Job]) -> Callable[[], Sequence[JobResult]]:
+        return lambda: run_chain(jobs, context, observers)
+
+    return Work(
+        name=settings.name,
+        zone=_zone(app, context),
+        cycle=runs(chain.cycle(settings)),
+        deliver=runs([chain.DELIVER_ALERTS]),
+    )
+
+
+def _zone(app: App, context: JobContext) -> str:
+    """The zone of the alerts' hour; before the first pull it has to be asked of the CRM."""
+    if app.config.time_zone is not None:
+        return app.config.time_zone
+    known = read.account(app.engine, context.connection)
+    if known is not None:
+        return known.time_zone
+    try:
+        return context.source.account().time_zone
+    except DealpulseError:  # its cycle will say what is wrong; other connections go on
+        return "UTC"

@@ -1,0 +1,93 @@
+"""What the daemon's page and readiness check are told, read from the mirror each time."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Engine, RowMapping, func, select
+
+from forecasting.deals import PeriodKind, period_of
+from sync import __version__
+from sync.bootstrap import App
+from sync.config.model import Connection
+from sync.errors import ConfigError
+from sync.mirror import overview, schema
+from sync.mirror.engine import reading, require_current
+from sync.web.status import ConnectionStatus, ForecastTotal, JobRun, StatusSnapshot
+
+
+def daemon_status(app: App, connections: Sequence[Connection]) -> StatusSnapshot:
+    """Raises TransientError where the database does not answer."""
+    problem = None
+    try:
+        require_current(app.engine)
+    except ConfigError as error:
+        problem = str(error)
+    return StatusSnapshot(
+        as_of=app.clock.now(),
+        cycle=timedelta(minutes=app.config.schedule.cycle_minutes),
+        connections=[] if problem else [_connection(app.engine, c) for c in connections],
+        version=__version__,
+        schema_problem=problem,
+    )
+
+
+def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
+    run, forecast = schema.job_run, schema.forecast
+    of_connection = run.c.connection == settings.name
+    latest_ids = select(func.max(run.c.id)).where(of_connection).group_by(run.c.job)
+    last_forecast = select(func.max(forecast.c.job_run_id)).where(
+        forecast.c.connection == settings.name
+    )
+    with reading(engine) as database:
+        runs = database.execute(select(run).where(run.c.id.in_(latest_ids)).order_by(run.c.id))
+        latest = [_run(row) for row in runs.mappings()]
+        last_pull_at = database.scalar(
+            select(run.c.ended_at)
+            .where(of_connection, run.c.job == "pull", run.c.status == "ok")
+            .order_by(run.c.id.desc())
+            .limit(1)
+        )
+        totals = database.execute(
+            select(forecast)
+            .where(
+                forecast.c.job_run_id == last_forecast.scalar_subquery(),
+                forecast.c.segment_kind == "total",
+            )
+            .order_by(forecast.c.period_start, forecast.c.period_kind, forecast.c.variant)
+        )
+        forecasts = [_total(row) for row in totals.mappings()]
+    deals, alerts = overview.holdings(engine, settings.name)
+    return ConnectionStatus(
+        name=settings.name,
+        kind=settings.kind,
+        last_pull_at=last_pull_at,
+        runs=latest,
+        deals=deals,
+        open_alerts=alerts,
+        forecasts=forecasts,
+    )
+
+
+def _run(row: RowMapping) -> JobRun:
+    return JobRun(
+        job=row["job"],
+        status=row["status"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        error=row["error"],
+        counts=row["counts"],
+    )
+
+
+def _total(row: RowMapping) -> ForecastTotal:
+    return ForecastTotal(
+        period=period_of(row["period_start"], PeriodKind(row["period_kind"])).label,
+        method=row["method"],
+        variant=row["variant"],
+        currency=row["currency"],
+        forecast=row["forecast"],
+        won_amount=row["won_amount"],
+        open_amount=row["open_amount"],
+        weighted_amount=row["weighted_amount"],
+        open_deals=row["open_deals"],
+    )

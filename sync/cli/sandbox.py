@@ -1,0 +1,62 @@
+"""The simulated CRM, served for trying things out: sandbox."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sync.clock import SystemClock
+from sync.sandbox.behaviour import Behaviour
+from sync.sandbox.company import Company
+from sync.sandbox.deals_file import read_company
+from sync.sandbox.generator import generate
+from sync.sandbox.server import serve
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Try")(sandbox)
+
+
+def sandbox(
+    deals_file: Annotated[
+        Path | None,
+        typer.Option("--from", help="Fill it from a CSV of deals instead of a generated company."),
+    ] = None,
+    deals: Annotated[int, typer.Option(help="Deals to generate.", min=1)] = 3000,
+    seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 = any free one.")] = 8788,
+    index_lag: Annotated[
+        float, typer.Option(help="How many seconds search lags behind, as HubSpot's does.", min=0)
+    ] = 0,
+) -> None:
+    """Serve a simulated CRM that answers as HubSpot's API does, until Ctrl-C.
+
+    Point dealpulse at it with `base_url` in the configuration. Play the salesperson by HTTP:
+    POST /_sandbox/deals/ID/edit with {"dealstage": "..."}.
+    """
+    clock = SystemClock()
+    company = _company(deals_file, deals, seed)
+    behaviour = Behaviour(index_lag_s=index_lag)
+    console = Console(soft_wrap=True)
+    with serve(company, clock=clock, port=port, behaviour=behaviour) as running:
+        console.print(
+            f"{company.name}: {len(company.deals):,} deals\n"
+            f"  address  {running.url}\n"
+            f"  token    {running.token}    (made up; only this sandbox knows it)\n"
+            f"In another terminal:\n"
+            f"  export HUBSPOT_TOKEN={running.token}\n"
+            f"  dealpulse init --base-url {running.url} && dealpulse sync",
+            markup=False,
+            highlight=False,
+        )
+        rejected = company.truth.get("rejected_rows")
+        if rejected:
+            console.print(f"Rows left out of the file: {rejected}", markup=False)
+        running.wait()
+
+
+def _company(deals_file: Path | None, deals: int, seed: int) -> Company:
+    if deals_file is not None:
+        return read_company(deals_file)
+    return generate(seed=seed, until=SystemClock().now(), years=3, deals=deals)

@@ -1,0 +1,79 @@
+"""Setting up: init, check, db upgrade."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.bootstrap import connect
+from sync.cli.state import ConnectionOption, FormatOption, State, notices, screen
+from sync.config.example import init_text
+from sync.errors import AuthError, ConfigError
+from sync.jobs.write_back import specs_in
+from sync.report.check import check_report
+from sync.report.table import Format, show
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Set up")(init)
+    app.command(rich_help_panel="Set up")(check)
+    database = typer.Typer(no_args_is_help=True, help="Look after the mirror's database.")
+    database.command("upgrade")(db_upgrade)
+    app.add_typer(database, name="db", rich_help_panel="Set up")
+
+
+def init(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="Your short name for the CRM account.")] = "hubspot",
+    token_env: Annotated[
+        str, typer.Option(help="The environment variable that holds the token.")
+    ] = "HUBSPOT_TOKEN",  # noqa: S107 - the variable's name
+    language: Annotated[str, typer.Option(help="en or nb.")] = "en",
+    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented configuration that works as it stands.
+
+    It asks nothing: time zone and currency come from the CRM, the token from the environment.
+    """
+    state: State = context.obj
+    path = state.config_path or Path("dealpulse.yaml")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already; use --force to overwrite it.")
+    path.write_text(init_text(name=name, token_env=token_env, language=language), encoding="utf-8")
+    console = notices()
+    console.print(f"Wrote {path}. Next:", markup=False)
+    if not os.environ.get(token_env):
+        console.print(f"  export {token_env}=...    (the CRM's access token)", markup=False)
+    console.print("  dealpulse check          (what it can read and write)", markup=False)
+    console.print("  dealpulse sync           (the first load)", markup=False)
+
+
+def check(
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Try the token, its scopes and the database; say what would be read and written.
+
+    Nothing is changed in the CRM.
+    """
+    state: State = context.obj
+    failed = []
+    with state.app(migrate=True) as app:
+        for settings in app.settings(connection):
+            connected = connect(settings, app.loaded.secrets, app.clock)
+            report, refused = check_report(
+                connected.source, connected.sink, settings, specs_in(app.config.language)
+            )
+            show(report, form, screen())
+            failed += refused
+    if failed:
+        raise AuthError(f"{len(failed)} of the checks failed: " + "; ".join(failed))
+
+
+def db_upgrade(context: typer.Context) -> None:
+    """Bring the mirror's tables up to this version of dealpulse."""
+    state: State = context.obj
+    with state.app(migrate=True) as app:
+        notices().print(f"The mirror at {app.config.database.url} is up to date.", markup=False)

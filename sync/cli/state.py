@@ -1,0 +1,118 @@
+"""What all commands share: the configuration path, the output forms, bars for long work."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from sync.bootstrap import App, open_app
+from sync.errors import DealpulseError
+from sync.jobs.runner import JobResult
+from sync.report.table import Format
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="A table to read, or JSON or CSV to go on with.")
+]
+ConnectionOption = Annotated[
+    str | None,
+    typer.Option("--connection", help="Only this connection.  [default: all]", show_default=False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    config_path: Path | None
+
+    @contextmanager
+    def app(self, *, migrate: bool = False) -> Iterator[App]:
+        with open_app(self.config_path, migrate=migrate) as app:
+            yield app
+
+
+def screen() -> Console:
+    """Standard output, for results."""
+    return Console(file=sys.stdout)
+
+
+def notices() -> Console:
+    """Standard error, for what is not the result, so that results can be piped."""
+    return Console(file=sys.stderr, soft_wrap=True)
+
+
+class Bars:
+    """Progress bars on standard error; on anything but a terminal they stay away."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def step(self, what: str, done: int, total: int | None) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+
+@contextmanager
+def bars(console: Console) -> Iterator[Bars]:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        yield Bars(progress)
+
+
+def report_results(results: list[JobResult], console: Console) -> DealpulseError | None:
+    """Print a line per job; returns the first error."""
+    first: DealpulseError | None = None
+    for result in results:
+        done = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items() if n)
+        outcome = "stopped" if result.stopped else done or "nothing new"
+        if result.error is not None:
+            outcome = "failed"
+            first = first or result.error
+        console.print(
+            f"{result.connection}: {result.job}: {outcome} "
+            f"({result.requests} requests, {result.seconds:.1f} s)",
+            markup=False,
+            highlight=False,
+        )
+    return first
+
+
+def each_connection(
+    app: App, only: str | None, work: Callable[[str], list[JobResult]], console: Console
+) -> None:
+    """Do `work` for every connection; one failing does not keep the others from it.
+
+    Raises the first error at the end, when all were tried.
+    """
+    failure: DealpulseError | None = None
+    for settings in app.settings(only):
+        try:
+            failed = report_results(work(settings.name), console)
+        except DealpulseError as error:
+            console.print(f"{settings.name}: {error}", style="red", markup=False, highlight=False)
+            failed = error
+        failure = failure or failed
+    if failure is not None:
+        raise failure

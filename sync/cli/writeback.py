@@ -1,0 +1,87 @@
+"""Writing to the CRM: writeback plan, writeback apply."""
+
+from typing import Annotated
+
+import typer
+
+from sync.cli.state import (
+    ConnectionOption,
+    FormatOption,
+    State,
+    bars,
+    each_connection,
+    notices,
+    screen,
+)
+from sync.errors import ConfigError
+from sync.jobs import chain
+from sync.jobs.runner import JobResult, run_chain
+from sync.jobs.write_back import planned
+from sync.report.table import Format, show
+from sync.report.writeback import plan_report
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True, help="Forecast properties in the CRM: see, then write."
+    )
+    group.command()(plan)
+    group.command()(apply)
+    app.add_typer(group, name="writeback", rich_help_panel="Act")
+
+
+def plan(
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    form: FormatOption = Format.TABLE,
+    limit: Annotated[int, typer.Option(help="Show at most so many values; 0 = all.", min=0)] = 40,
+) -> None:
+    """Show what would be written, value by value. Writes nothing."""
+    state: State = context.obj
+    with state.app() as app:
+        for settings in app.settings(connection):
+            rows, deals = planned(app.context(settings))
+            shown = rows if form is not Format.TABLE or not limit else rows[:limit]
+            report = plan_report(
+                settings.name, shown, deals=deals, enabled=settings.write_back.enabled
+            )
+            show(report, form, screen())
+            if len(shown) < len(rows):
+                notices().print(f"  {len(rows) - len(shown)} more values; --limit 0 shows all.")
+
+
+def apply(
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    allow_mass_change: Annotated[
+        bool,
+        typer.Option(
+            help="Write even if far more deals change than usual. Look at the plan first."
+        ),
+    ] = False,
+) -> None:
+    """Write the plan to the CRM, read it back, and keep a journal.
+
+    Only where write_back.enabled is true in the configuration.
+    """
+    state: State = context.obj
+    with state.app() as app:
+        chosen = app.settings(connection)
+        off = [c.name for c in chosen if not c.write_back.enabled]
+        if off and (connection is not None or len(off) == len(chosen)):
+            raise ConfigError(
+                f"Write-back is off for {', '.join(off)}. Look at `dealpulse writeback plan`, then "
+                "set write_back.enabled to true for that connection in the configuration."
+            )
+        console = notices()
+        with bars(console) as progress:
+
+            def work(name: str) -> list[JobResult]:
+                (settings,) = app.settings(name)
+                if not settings.write_back.enabled:
+                    console.print(f"{name}: write-back is off", markup=False)
+                    return []
+                job = app.context(settings, progress=progress, allow_mass_change=allow_mass_change)
+                return run_chain([chain.WRITE_BACK], job)
+
+            each_connection(app, connection, work, console)

@@ -1,0 +1,23 @@
+"""The jobs in their order: each finds its input in the mirror, where the one before left it."""
+
+from collections.abc import Sequence
+
+from sync.config.model import Connection
+from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
+from sync.jobs.assess import assess
+from sync.jobs.pull import pull
+from sync.jobs.runner import Job
+from sync.jobs.write_back import write_back
+
+PULL = Job("pull", pull)
+ASSESS = Job("assess", assess)
+WRITE_BACK = Job("write_back", write_back)
+RAISE_ALERTS = Job("raise_alerts", raise_alerts)
+RETRY_ALERTS = Job("retry_alerts", retry_alerts)
+DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
+
+
+def cycle(settings: Connection) -> Sequence[Job]:
+    """What runs every few minutes for one connection; write-back only where it is switched on."""
+    write = [WRITE_BACK] if settings.write_back.enabled else []
+    return [PULL, ASSESS, *write, RAISE_ALERTS, RETRY_ALERTS]

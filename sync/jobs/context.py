@@ -1,0 +1,70 @@
+"""What a job is given: its connection, the mirror, the clock, and what was configured."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from sync.alerts.channels.base import Channel
+from sync.clock import Clock
+from sync.config.model import Config, Connection
+from sync.crm.base import CrmSink, CrmSource
+from sync.errors import DealpulseError
+
+Counts = dict[str, int]
+"""What a job did, by name; stored with its run and shown in its log line."""
+
+
+class Progress(Protocol):
+    """Told by a long job how far it is; shown as a bar, or not at all."""
+
+    def step(self, what: str, done: int, total: int | None) -> None:
+        """`done` of `total` (None = not known) units of `what` so far."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, what: str, done: int, total: int | None) -> None:
+        return
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """One connection's surroundings. `should_stop` is asked between pages and batches."""
+
+    config: Config
+    settings: Connection
+    engine: Engine
+    clock: Clock
+    source: CrmSource
+    sink: CrmSink
+    channels: Sequence[Channel]
+    requests: Callable[[], int]
+    holder: str
+    progress: Progress = field(default_factory=Silent)
+    should_stop: Callable[[], bool] = _never
+    allow_mass_change: bool = False
+    allow_mass_alert: bool = False
+
+    @property
+    def connection(self) -> str:
+        return self.settings.name
+
+
+class Stopped(Exception):
+    """The process was asked to stop; what is committed so far is whole and will be resumed."""
+
+
+class Partly(Exception):
+    """A job did part of its work: what it did is kept with the error that ended it."""
+
+    def __init__(self, counts: Counts, error: DealpulseError) -> None:
+        super().__init__(str(error))
+        self.counts = counts
+        self.error = error

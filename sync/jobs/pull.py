@@ -1,0 +1,102 @@
+"""Pull: what changed in the CRM comes into the mirror, page by page."""
+
+from collections import Counter
+
+from sync.crm.base import DealPage, Field, Removal, RemovalReason
+from sync.errors import AuthError
+from sync.jobs.context import Counts, JobContext, Stopped
+from sync.mirror import job_runs, read, tombstones, write, write_deals
+
+DEALS = "deals"
+"""The stream whose cursor stands for all deals of a connection."""
+
+
+def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job has one
+    """Read what changed since the last pull; the first one reads everything.
+
+    Interrupted anywhere, the next pull resumes at the last committed page.
+    """
+    source, started_at = ctx.source, ctx.clock.now()
+    counts: Counter[str] = Counter()
+    write.save_account(
+        ctx.engine, ctx.connection, ctx.settings.kind, source.account(), at=started_at
+    )
+    write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=started_at)
+    counts["left_out"] = _pull_owners(ctx)
+
+    loading = job_runs.last_run(ctx.engine, "pull", ctx.connection, status="ok") is None
+    total = source.deal_count() if loading else None
+    done = read.deal_count(ctx.engine, ctx.connection) if loading else 0
+    pages = source.deals(
+        read.cursor(ctx.engine, ctx.connection, DEALS),
+        started_at=started_at,
+        known=lambda ids: read.known_versions(ctx.engine, ctx.connection, ids),
+    )
+    for page in pages:
+        counts.update(_save(ctx, page, source.capabilities.history))
+        done += len(page.deals)
+        ctx.progress.step("deals", done, total)
+        if ctx.should_stop():
+            raise Stopped
+
+    counts.update(_pull_removed(ctx))
+    return dict(counts)
+
+
+def _save(ctx: JobContext, page: DealPage, history: frozenset[Field]) -> Counts:
+    saved = write_deals.save_page(
+        ctx.engine,
+        ctx.connection,
+        DEALS,
+        page,
+        history=history,
+        at=ctx.clock.now(),
+    )
+    return {
+        "created": saved.created,
+        "updated": saved.updated,
+        "changes": saved.changes,
+        "removed": saved.removed,
+        "unparsed": saved.unparsed,
+    }
+
+
+def _pull_owners(ctx: JobContext) -> int:
+    """Owners need a scope of their own; without it deals still come, under their owners' ids."""
+    try:
+        owners = ctx.source.owners()
+    except AuthError as error:
+        if not error.missing_scopes:
+            raise
+        return 1
+    write.save_owners(ctx.engine, ctx.connection, owners, at=ctx.clock.now())
+    return 0
+
+
+def _pull_removed(ctx: JobContext) -> Counts:
+    """The CRM's bin: deals put there are marked, deals taken out of it come back."""
+    at = ctx.clock.now()
+    in_bin: set[str] = set()
+    removed = 0
+    for removals in ctx.source.removed(started_at=at):
+        in_bin.update(removal.deal_id for removal in removals)
+        removed += tombstones.save_removals(ctx.engine, ctx.connection, removals, at=at)
+    gone = sorted(read.archived_ids(ctx.engine, ctx.connection) - in_bin)
+    if not gone:
+        return {"removed": removed}
+    restored = ctx.source.read(gone)
+    cursor = read.cursor(ctx.engine, ctx.connection, DEALS)
+    alive = {deal.deal_id for deal in restored.deals}
+    purged = [
+        Removal(deal_id, RemovalReason.PURGED, at) for deal_id in gone if deal_id not in alive
+    ]
+    page = DealPage(
+        cursor=cursor or {},
+        deals=restored.deals,
+        changes=restored.changes,
+        removals=purged,
+        unparsed=restored.unparsed,
+    )
+    counts = _save(ctx, page, frozenset())
+    counts["removed"] += removed
+    return counts

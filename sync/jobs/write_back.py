@@ -1,0 +1,111 @@
+"""Write back: what was assessed goes into the CRM, where salespeople see it."""
+
+from collections.abc import Mapping, Sequence
+
+from forecasting.quality import RULES
+from sync.crm.base import DealStatus, PropertySpec
+from sync.jobs.context import Counts, JobContext, Stopped
+from sync.mirror import assessments, overview, read
+from sync.writeback import apply as sending
+from sync.writeback import fields, plan
+from sync.writeback.fields import Assessed
+from sync.writeback.plan import WritePlan
+
+
+def write_back(ctx: JobContext, run_id: int) -> Counts:
+    """Plan, look whether it is absurd, write, read back.
+
+    What an earlier run left open is looked up first, so that nothing is written twice.
+    """
+    settled = sending.reconcile(
+        source=ctx.source, engine=ctx.engine, connection=ctx.connection, clock=ctx.clock
+    )
+    actual = read.actual_values(ctx.engine, ctx.connection)
+    planned_writes = _plan(ctx, actual)
+    plan.brake(
+        planned_writes,
+        carrying=plan.carrying(actual),
+        share=ctx.settings.write_back.mass_change_share,
+        allow=ctx.allow_mass_change,
+    )
+    if not planned_writes.writes:
+        return {"reconciled": sum(settled.values())}
+    ctx.sink.ensure_properties(property_specs(ctx))
+    report = sending.apply(
+        planned_writes,
+        sink=ctx.sink,
+        source=ctx.source,
+        engine=ctx.engine,
+        connection=ctx.connection,
+        run_id=run_id,
+        clock=ctx.clock,
+        on_progress=lambda done, total: ctx.progress.step("written", done, total),
+        should_stop=ctx.should_stop,
+    )
+    if report.not_sent:
+        raise Stopped
+    return {
+        "reconciled": sum(settled.values()),
+        "written": report.written,
+        "confirmed": report.confirmed,
+        "cleared": planned_writes.cleared,
+        "differs": report.differs,
+        "missing": report.missing,
+        "merged": report.merged,
+        "rejected": report.rejected,
+        "unknown": report.unknown,
+    }
+
+
+def planned(ctx: JobContext) -> tuple[Sequence[Mapping[str, object]], int]:
+    """What would be written, one row per value (deal, property, before, after); and how many deals.
+
+    Asks nothing of the CRM.
+    """
+    planned_writes = _plan(ctx, read.actual_values(ctx.engine, ctx.connection))
+    names = overview.deal_names(ctx.engine, ctx.connection)
+    rows = plan.writeback_plan_rows(planned_writes, names)
+    shown = [
+        {
+            "deal_id": row.deal_id,
+            "deal": row.deal,
+            "property": row.property,
+            "before": row.before,
+            "after": row.after,
+        }
+        for row in rows
+    ]
+    return shown, len(planned_writes.writes)
+
+
+def property_specs(ctx: JobContext) -> tuple[PropertySpec, ...]:
+    """Our properties, labelled in the configured language."""
+    return specs_in(ctx.config.language)
+
+
+def specs_in(language: fields.Language) -> tuple[PropertySpec, ...]:
+    return fields.specs(language, [(rule.code, rule.title[language]) for rule in RULES])
+
+
+def _plan(ctx: JobContext, actual: Mapping[str, Mapping[str, str | None]]) -> WritePlan:
+    assessed = [
+        Assessed(
+            deal_id=row["deal_id"],
+            as_of=row["as_of"],
+            quality_score=row["quality_score"],
+            win_probability=row["win_probability"],
+            expected_amount=row["expected_amount"],
+            stale_days=row["stale_days"],
+            explanation=row["explanation"],
+        )
+        for row in assessments.assessment_rows(ctx.engine, ctx.connection).iter_rows(named=True)
+    ]
+    found = assessments.open_findings(ctx.engine, ctx.connection)
+    findings = list(found.select("deal_id", "rule").iter_rows())
+    states = overview.deal_states(ctx.engine, ctx.connection)
+    closed = [deal_id for deal_id, status in states.items() if status != DealStatus.OPEN]
+    return plan.plan(
+        fields.desired_values([a for a in assessed if a.deal_id in states], findings),
+        actual,
+        closed=closed,
+    )

@@ -1,1 +1,0 @@
-"""What people read: tables of forecasts, findings and velocity."""

@@ -1,0 +1,1 @@
+"""What people read: tables of forecasts, velocity, findings and runs, on screen, as JSON or CSV."""

@@ -1,0 +1,60 @@
+"""What `dealpulse check` tried, and what it would read and write."""
+
+from sync.config.model import Connection
+from sync.crm.base import AccessCheck, CrmSink, CrmSource, PropertySpec, PropertyStatus
+from sync.errors import AuthError, PermanentError
+from sync.report.table import Column, Report
+
+_COLUMNS = (
+    Column("outcome", ""),
+    Column("what", "Tried"),
+    Column("detail", "Found"),
+    Column("remedy", "What to do"),
+)
+
+
+def check_report(
+    source: CrmSource, sink: CrmSink, settings: Connection, specs: tuple[PropertySpec, ...]
+) -> tuple[Report, list[str]]:
+    """The report, and what failed. Write checks fail only where write-back is switched on."""
+    checks = [*source.check(), _properties(sink, specs, settings.write_back.enabled)]
+    needed = [c for c in checks if settings.write_back.enabled or c.needed_for != "writing"]
+    failed = [f"{c.what}: {c.remedy or c.detail}" for c in needed if not c.ok]
+    rows = [
+        {
+            "outcome": "ok" if c.ok else ("failed" if c in needed else "off"),
+            "what": c.what,
+            "detail": c.detail,
+            "remedy": "" if c.ok else c.remedy,
+        }
+        for c in checks
+    ]
+    writes = (
+        f"Write-back is on: {len(specs)} properties on open deals."
+        if settings.write_back.enabled
+        else "Write-back is off: nothing will be written. Look at `dealpulse writeback plan`."
+    )
+    report = Report(
+        title=f"{settings.name}: what the token may do",
+        columns=_COLUMNS,
+        rows=rows,
+        facts={"connection": settings.name, "failed": failed},
+        notes=[writes],
+    )
+    return report, failed
+
+
+def _properties(sink: CrmSink, specs: tuple[PropertySpec, ...], write_back: bool) -> AccessCheck:
+    what = "our properties in the CRM"
+    try:
+        states = sink.property_states(specs)
+    except (AuthError, PermanentError) as error:
+        return AccessCheck(what, False, str(error), "Grant the scope named.", "writing")
+    conflicts = [s for s in states if s.status is PropertyStatus.CONFLICT]
+    if conflicts:
+        detail = "; ".join(f"{s.name}: {s.detail}" for s in conflicts)
+        return AccessCheck(what, False, detail, "Rename or delete these properties.", "writing")
+    missing = sum(s.status is PropertyStatus.MISSING for s in states)
+    when = "made at the first write-back" if write_back else "made once write-back is on"
+    detail = f"{missing} of {len(states)} to be {when}" if missing else "all present"
+    return AccessCheck(what, True, detail, needed_for="writing")

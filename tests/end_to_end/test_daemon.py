@@ -1,0 +1,138 @@
+"""The daemon as a process: health, one at a time, a clean end."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import select
+
+from sync.mirror import schema
+from sync.mirror.engine import open_engine
+from sync.sandbox.behaviour import Behaviour
+from sync.sandbox.generator import generate
+from sync.sandbox.server import Sandbox, serve
+from tests.end_to_end.conftest import Installation
+from tests.fake_clock import FakeClock
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    clock = FakeClock()
+    company = generate(seed=3, until=clock.now(), years=1, deals=80)
+    with serve(company, clock=clock, behaviour=Behaviour(rate_limit=None)) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(sandbox: Sandbox, tmp_path: Path, database_url: str) -> Installation:
+    extra = {"log": {"format": "json"}, "web": {"port": 0}, "schedule": {"jitter_seconds": 0}}
+    return Installation(tmp_path, sandbox.url, sandbox.token, database_url, extra=extra).write()
+
+
+class Daemon:
+    def __init__(self, installation: Installation) -> None:
+        self.log = installation.home / f"{time.monotonic_ns()}.log"
+        with self.log.open("w") as stderr:
+            self.process = subprocess.Popen(
+                installation.command("run"),
+                env=installation.environ,
+                cwd=installation.home,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def lines(self) -> list[dict[str, object]]:
+        text = self.log.read_text()
+        return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+
+    def said(self, event: str) -> bool:
+        return any(event in str(line["event"]) for line in self.lines())
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not seen():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def address(self) -> str:
+        self.until(lambda: self.said("serving"))
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.log.read_text())
+        assert found
+        return found.group()
+
+    def terminate(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def start(installation: Installation) -> Iterator[Callable[[], Daemon]]:
+    started: list[Daemon] = []
+
+    def one() -> Daemon:
+        started.append(Daemon(installation))
+        return started[-1]
+
+    yield one
+    for daemon in started:
+        daemon.end()
+
+
+def test_it_works_says_so_and_ends_cleanly(
+    start: Callable[[], Daemon], installation: Installation
+) -> None:
+    daemon = start()
+    address = daemon.address()
+    assert requests.get(f"{address}/health/live", timeout=10).status_code == 200
+    daemon.until(lambda: daemon.said("raise_alerts"))
+    ready = requests.get(f"{address}/health/ready", timeout=10)
+    assert ready.status_code == 200, ready.text
+    metrics = requests.get(f"{address}/metrics", timeout=10).text
+    assert 'dealpulse_job_runs_total{connection="portal",job="pull",outcome="ok"} 1.0' in metrics
+    page = requests.get(address, timeout=10)
+    assert page.status_code == 200
+    assert "portal" in page.text
+
+    assert daemon.terminate() == 0
+    events = [str(line["event"]) for line in daemon.lines()]
+    assert events.count("pull") == 1, "one line per job"
+    assert events[-1] == "worker stopped"
+    engine = open_engine(installation.database_url)
+    with engine.connect() as database:
+        assert database.execute(select(schema.lease)).all() == []
+    engine.dispose()
+
+
+def test_a_second_one_waits_and_takes_over(start: Callable[[], Daemon]) -> None:
+    first = start()
+    first.until(lambda: first.said("worker started"))
+    second = start()
+    second.until(lambda: second.said("waiting to take over"))
+    assert not second.said("worker started")
+    assert first.terminate() == 0
+    second.until(lambda: second.said("worker started"))
+
+
+def test_a_refused_token_suspends_the_connection_and_says_so(
+    installation: Installation, start: Callable[[], Daemon], sandbox: Sandbox
+) -> None:
+    installation.token = "pat-eu1-00000000-0000-0000-0000-000000000000"
+    daemon = start()
+    address = daemon.address()
+    daemon.until(lambda: daemon.said("suspended"))
+    ready = requests.get(f"{address}/health/ready", timeout=10)
+    assert ready.status_code == 503
+    assert "portal" in ready.text
+    assert installation.token not in daemon.log.read_text()
+    assert daemon.terminate() == 0
