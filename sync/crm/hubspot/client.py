@@ -49,6 +49,7 @@ class HubSpotClient:
         self.zone = ZoneInfo("UTC")
         """The account's, once known: HubSpot's daily limits follow it."""
         self._secret = _clean(token)
+        self._host = base_url.rstrip("/")
         self._timeout_s = timeout_s
         declare(limiter)
         self._limiter = limiter
@@ -58,7 +59,7 @@ class HubSpotClient:
         self._counting = threading.Lock()
         hubspot = HubSpot(
             access_token=self._secret,
-            host=base_url.rstrip("/"),
+            host=self._host,
             retry=urllib3.Retry(total=False),
         )
         self._transport: Any = hubspot.crm.deals.basic_api.api_client
@@ -142,7 +143,7 @@ class HubSpotClient:
         except urllib3.exceptions.LocationValueError:
             raise ConfigError("base_url is not an address that can be called.") from None
         except urllib3.exceptions.HTTPError as error:
-            raise _no_answer(error, what) from None
+            raise _no_answer(error, what, self._host) from None
 
 
 def _clean(token: str) -> str:
@@ -174,10 +175,12 @@ def _lower(headers: Any) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in headers.items()}
 
 
-def _no_answer(error: urllib3.exceptions.HTTPError, what: str) -> AttemptFailed:
+def _no_answer(error: urllib3.exceptions.HTTPError, what: str, host: str) -> AttemptFailed:
     never_sent = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError)
     if isinstance(error, never_sent):
-        return AttemptFailed(f"HubSpot could not be reached for {what}: check the network.")
+        return AttemptFailed(
+            f"HubSpot could not be reached at {host} for {what}: check the network."
+        )
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return AttemptFailed(f"HubSpot did not answer {what} in time.", ambiguous=True)
     return AttemptFailed(f"The connection to HubSpot broke during {what}.", ambiguous=True)
