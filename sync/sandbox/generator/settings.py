@@ -98,8 +98,10 @@ class CompanySettings:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; it has to be from 0 to 1")
-        if self.growth_per_year <= -1 or min(self.july_pace, self.christmas_pace) <= 0:
-            raise ValueError("growth_per_year has to be above -1, and each pace above 0")
+        if self.growth_per_year <= -1:
+            raise ValueError("growth_per_year has to be above -1")
+        if min(self.july_pace, self.christmas_pace) <= 0:
+            raise ValueError("july_pace and christmas_pace have to be above 0")
 
 
 DEFAULT_SETTINGS = CompanySettings()

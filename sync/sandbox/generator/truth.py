@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sync.sandbox.generator.amounts import SECOND, Amounts, text
-from sync.sandbox.generator.arrays import DAY_MS, Flags, Floats
+from sync.sandbox.generator.arrays import DAY_MS, Flags, Instants
 from sync.sandbox.generator.book import SEASONALITY, Book
 from sync.sandbox.generator.happenings import instants
 from sync.sandbox.generator.lives import Lives
@@ -38,7 +38,7 @@ def stage_truth(book: Book, lives: Lives, calendar: WorkCalendar) -> Truth:
 
 
 def _stage(
-    book: Book, lives: Lives, process: int, at: Floats | Any, closed_at: Any, index: int
+    book: Book, lives: Lives, process: int, at: Instants, closed_at: Instants, index: int
 ) -> Truth:
     # a stage that was passed over was not reached: it is there for those who come to it only
     has = (book.process == process) & ~_passes_over(lives, index)
@@ -90,9 +90,13 @@ def company_truth(
     settings: CompanySettings,
     keys: Sequence[str],
     open_now: Flags,
-    ends_at: Any,
+    ends_at: Instants,
 ) -> Truth:
-    """Rates of the whole company, and how each deal that is open now will end."""
+    """Rates of the whole company, and how each deal that is open now will end.
+
+    open: key -> fate (won, lost, or zombie: never closed), ends_at (closing, or the last time
+    that anybody touched or will touch a zombie), amount (at the end, in the deal's currency).
+    """
     lost = ~lives.won
     still = np.flatnonzero(open_now)
     fates = np.where(lives.zombie, "zombie", np.where(lives.won, "won", "lost"))[still].tolist()
@@ -115,11 +119,7 @@ def company_truth(
         "zombies_of_lost": _share(float(lives.zombie.sum()), float(lost.sum())),
         "settings": asdict(settings),
         "open": {
-            keys[deal]: {
-                "fate": fate,
-                "ends_at": None if fate == "zombie" else end,
-                "amount": value,
-            }
+            keys[deal]: {"fate": fate, "ends_at": end, "amount": value}
             for deal, fate, end, value in zip(still.tolist(), fates, ends, values, strict=True)
         },
     }
