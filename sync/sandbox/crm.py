@@ -101,7 +101,7 @@ class Crm:
             table.drop(table.find(deal_id) or table.get(deal_id, archived=True))
 
     def merge(self, winner_id: str, loser_id: str) -> str:
-        """The id under which both go on. Raises Missing, and Refused for one deal with itself."""
+        """The id under which both go on. Raises Missing, and Conflict for one deal with itself."""
         with self.lock:
             return str(self._editor.merge(winner_id, loser_id).id)
 
@@ -198,7 +198,8 @@ class Crm:
 
     def associate(self, kind: str, record_id: int, to_kind: str, to_id: int) -> None:
         """A task that is given to a deal counts as activity on the deal."""
-        self.links.add(kind, record_id, to_kind, to_id)
+        if not self.links.add(kind, record_id, to_kind, to_id):
+            return
         pair = {kind: record_id, to_kind: to_id}
         if pair.keys() == {"tasks", "deals"}:
             task = self.tasks.table.find(pair["tasks"])
@@ -220,7 +221,7 @@ class Crm:
         definitions = Definitions(
             catalogue.deal_definitions(self.pipelines, self.currencies),
             catalogue.deal_groups(),
-            lambda: catalogue.stage_definitions(self.pipelines),
+            catalogue.StageDefinitions(self.pipelines),
         )
         reader = Calculated(
             definitions,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from uuid import uuid4
 
 import orjson
 from starlette.applications import Starlette
@@ -233,9 +234,7 @@ def _response(reply: Reply) -> Response:
     if reply.body is None:
         return Response(status_code=reply.status, headers=headers)
     headers["Content-Type"] = "application/json;charset=utf-8"
-    correlation = reply.body.get("correlationId")
-    if correlation:
-        headers["X-HubSpot-Correlation-Id"] = str(correlation)
+    headers["X-HubSpot-Correlation-Id"] = str(reply.body.get("correlationId") or uuid4())
     return Response(orjson.dumps(reply.body), status_code=reply.status, headers=headers)
 
 

@@ -67,12 +67,21 @@ class Call:
 
     def inputs(self, most: int) -> list[dict[str, Any]]:
         """The body's `inputs`. Raises BadBody where they are missing or too many."""
-        inputs = self.body().get("inputs")
-        if not isinstance(inputs, list) or not all(isinstance(i, dict) for i in inputs):
+        body = self.body()
+        if "inputs" not in body:
             raise BadBody("Some required fields were not set: [inputs]")
+        inputs = objects_in(body, "inputs")
         if len(inputs) > most:
             raise BadBody(f"The maximum number of inputs supported in a batch request is {most}")
         return inputs
+
+
+def objects_in(spec: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The list of JSON objects under `key`, empty where there is none. Raises BadBody."""
+    found = spec.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise BadBody(f"Invalid input JSON: {key} has to be a list of objects")
+    return found
 
 
 Handler = Callable[[Call], Reply]

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 from asyncio import Transport
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -23,7 +23,8 @@ HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</
 HTML_200 = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
 HTML_414 = b"<html><body><h1>414 Request-URI Too Large</h1></body></html>"
 
-_transports: dict[tuple[str, int], Transport] = {}
+_transports: dict[tuple[object, object], Transport] = {}
+"""Of the open connections, by both their ends."""
 
 
 class Protocol(H11Protocol):
@@ -31,14 +32,14 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._peer = cast(tuple[str, int], transport.get_extra_info("peername")[:2])
-        _transports[self._peer] = transport
+        self._ends = (self.client, self.server)
+        _transports[self._ends] = transport
         sock: Any = transport.get_extra_info("socket")
         # asyncio leaves Nagle's algorithm on for a socket made elsewhere: 40 ms an answer
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        _transports.pop(self._peer, None)
+        _transports.pop(self._ends, None)
         super().connection_lost(exc)
 
 
@@ -157,7 +158,7 @@ def _spoil(answer: Answer, fault: Fault | None) -> None:
 
 async def _break(scope: Scope, receive: Receive) -> None:
     """Reset the connection instead of answering, and wait until it is gone."""
-    transport = _transports.get(tuple(scope["client"]))
+    transport = _transports.get((scope["client"], scope["server"]))
     if transport is not None:
         sock: Any = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):  # the other side may have gone already

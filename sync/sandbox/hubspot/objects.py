@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sync.sandbox.hubspot.calls import BadBody, Call, Reply
+from sync.sandbox.hubspot.calls import BadBody, Call, Reply, objects_in
 from sync.sandbox.hubspot.errors import ApiError, invalid, not_found
 from sync.sandbox.hubspot.shape import Shape, paging
 from sync.sandbox.store.instants import DAY_MS
@@ -116,7 +116,7 @@ def to_create(call: Call, kind: Kind, spec: Mapping[str, Any]) -> New:
     """What one input of a create asks for, checked. Raises Refused, BadBody, ApiError."""
     properties = properties_of(spec)
     require(properties, kind.required, "Property {} must be set on creation.")
-    links = [link for asked in spec.get("associations") or () for link in _link(kind, asked)]
+    links = [link for asked in objects_in(spec, "associations") for link in _link(kind, asked)]
     call.crm.check(kind, None, properties)
     enforce(call, kind, None, properties)
     return New(properties, links)
@@ -174,7 +174,7 @@ def _link(kind: Kind, spec: Mapping[str, Any]) -> list[tuple[str, int]]:
     """The object type follows from the association's number."""
     to_id = whole(str((spec.get("to") or {}).get("id", "")), "to.id")
     found = []
-    for chosen in spec.get("types") or ():
+    for chosen in objects_in(spec, "types"):
         number = chosen.get("associationTypeId")
         targets = [
             to

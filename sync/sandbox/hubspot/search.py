@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sync.sandbox.hubspot.calls import Call, Reply
+from sync.sandbox.hubspot.calls import Call, Reply, objects_in
 from sync.sandbox.hubspot.errors import invalid
 from sync.sandbox.hubspot.objects import kind_of
 from sync.sandbox.hubspot.shape import Shape
@@ -85,9 +85,9 @@ def _check_length(call: Call) -> None:
 
 def _groups(call: Call, kind: Kind, body: Mapping[str, Any]) -> list[list[Test]]:
     """One list of tests per group; a record has to pass all tests of any one group."""
-    groups = [group.get("filters") or [] for group in body.get("filterGroups") or []]
+    groups = [objects_in(group, "filters") for group in objects_in(body, "filterGroups")]
     if body.get("filters"):
-        groups.append(body["filters"])
+        groups.append(objects_in(body, "filters"))
     if len(groups) > MOST_GROUPS:
         raise invalid(f"A search takes at most {MOST_GROUPS} filter groups")
     if any(len(filters) > MOST_FILTERS for filters in groups):

@@ -177,22 +177,35 @@ def deal_groups() -> list[Group]:
     ]
 
 
-def stage_definitions(pipelines: Pipelines) -> dict[str, Definition]:
-    """`hs_v2_date_entered_<stage>` and its kin, for the stages there are now."""
-    made = {}
-    for stage in pipelines.stages():
-        for prefix, label, value_type in STAGE_PREFIXES:
-            name = prefix + stage.id
-            made[name] = Definition(
-                name,
-                f'{label} "{stage.label}"',
-                value_type,
-                "calculation_equation",
-                calculated=True,
-                read_only=True,
-                hubspot_defined=True,
-            )
-    return made
+class StageDefinitions:
+    """`hs_v2_date_entered_<stage>` and its kin, for the stages there are when it is called."""
+
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
+        self._stages: list[tuple[str, str]] = []
+        self._made: dict[str, Definition] = {}
+
+    def __call__(self) -> dict[str, Definition]:
+        stages = [(stage.id, stage.label) for stage in self._pipelines.stages()]
+        if stages != self._stages:
+            self._stages = stages
+            made = [_of_stage(*stage, *kind) for stage in stages for kind in STAGE_PREFIXES]
+            self._made = {definition.name: definition for definition in made}
+        return self._made
+
+
+def _of_stage(
+    stage_id: str, stage_label: str, prefix: str, label: str, value_type: str
+) -> Definition:
+    return Definition(
+        prefix + stage_id,
+        f'{label} "{stage_label}"',
+        value_type,
+        "calculation_equation",
+        calculated=True,
+        read_only=True,
+        hubspot_defined=True,
+    )
 
 
 def task_definitions() -> list[Definition]:

@@ -194,7 +194,9 @@ class Definitions:
         return definition
 
     def archive(self, name: str, at: int) -> None:
-        self.one(name).archived = at
+        if name not in self._definitions:
+            raise Missing(f"no property {name}")
+        self._definitions[name].archived = at
 
     def create_group(self, spec: Mapping[str, Any]) -> Group:
         name, label = str(spec.get("name") or ""), str(spec.get("label") or "")

@@ -151,6 +151,8 @@ class Editor:
             return properties
         pipeline = self._crm.pipelines.first()
         if properties.get("pipeline"):
+            if properties["pipeline"] not in self._crm.pipelines:
+                return properties
             pipeline = self._crm.pipelines.get(str(properties["pipeline"]))
         elif properties.get("dealstage"):
             pipeline = self._crm.pipelines.holding(str(properties["dealstage"])) or pipeline

@@ -58,12 +58,14 @@ class Links:
     def count(self, kind: str, record_id: int, to_kind: str) -> int:
         return len(self._links.get((kind, record_id, to_kind), ()))
 
-    def add(self, kind: str, record_id: int, to_kind: str, to: int) -> None:
-        """Making the same one twice changes nothing."""
+    def add(self, kind: str, record_id: int, to_kind: str, to: int) -> bool:
+        """False where it is there already."""
         forward = self._links.setdefault((kind, record_id, to_kind), [])
-        if to not in forward:
-            forward.append(to)
-            self._links.setdefault((to_kind, to, kind), []).append(record_id)
+        if to in forward:
+            return False
+        forward.append(to)
+        self._links.setdefault((to_kind, to, kind), []).append(record_id)
+        return True
 
     def move(self, kind: str, from_ids: tuple[int, ...], to_id: int) -> None:
         """Give `to_id` everything that `from_ids` were associated with."""

@@ -87,6 +87,9 @@ class Pipelines:
     def __iter__(self) -> Iterator[Pipeline]:
         return iter(self._pipelines.values())
 
+    def __contains__(self, pipeline_id: object) -> bool:
+        return pipeline_id in self._pipelines
+
     def get(self, pipeline_id: str) -> Pipeline:
         """Raises Missing."""
         if pipeline_id not in self._pipelines:
