@@ -97,7 +97,7 @@ def test_the_state_at_any_instant_is_what_a_replay_of_the_changes_gives(
             assert state[name] == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(histories(), histories(), st.integers(0, 8))
 def test_nothing_that_happens_later_alters_the_state(
     rows: list[dict[str, Any]], later: list[dict[str, Any]], hour: int
@@ -116,7 +116,7 @@ def test_nothing_that_happens_later_alters_the_state(
         assert_frame_equal(state(changes(*known), today), state(changes(*rows, *future), renamed))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_means_nothing(rows: list[dict[str, Any]], random: Any) -> None:
     shuffled = random.sample(rows, len(rows))
