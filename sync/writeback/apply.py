@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from sync.clock import Clock
 from sync.crm.base import CrmSink, CrmSource, DealWrite, WriteOutcome, WriteResult
-from sync.errors import DealpulseError
+from sync.errors import DealpulseError, TransientError
 from sync.mirror import read
 from sync.writeback import journal
 from sync.writeback.journal import Entry, Settlement, State
@@ -38,7 +38,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class ApplyReport:
     """Deals by what became of their write. written: accepted by the CRM; confirmed and differs are
-    those of them that were read back the same, and not. not_sent: left when asked to stop.
+    those of them that were read back the same, and not. left_alone: refused before, see
+    `journal.refused`. not_sent: left when asked to stop.
     """
 
     written: int
@@ -48,6 +49,7 @@ class ApplyReport:
     merged: int
     rejected: int
     unknown: int
+    left_alone: int
     not_sent: int
     details: tuple[Problem, ...]
 
@@ -56,14 +58,13 @@ class ApplyReport:
 class _Tally:
     """Trace id -> the latest of what is known."""
 
-    accepted: int = 0
     last: dict[str, tuple[str, Settlement]] = field(default_factory=dict)
 
     def add(self, entries: Mapping[str, Entry], settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             self.last[settlement.trace_id] = (entries[settlement.trace_id].deal_id, settlement)
 
-    def report(self, not_sent: int) -> ApplyReport:
+    def report(self, *, left_alone: int, not_sent: int) -> ApplyReport:
         count = Counter(settlement.state for _, settlement in self.last.values())
         return ApplyReport(
             written=count[State.WRITTEN] + count[State.CONFIRMED] + count[State.DIFFERS],
@@ -73,6 +74,7 @@ class _Tally:
             merged=count[State.MERGED],
             rejected=count[State.REJECTED],
             unknown=count[State.UNKNOWN],
+            left_alone=left_alone,
             not_sent=not_sent,
             details=tuple(
                 Problem(deal_id, settlement.state, settlement.detail)
@@ -98,18 +100,22 @@ def apply(
 
     run_id: the `job_run` row the journal belongs to. should_stop: asked between batches. Errors of
     sink and source end the run after what is known was settled; the batch in hand is then
-    `unknown`, or `written` where only its reading back failed, and `reconcile` finds out.
+    `unknown`, or `written` where only its reading back failed, and `reconcile` finds out. Raises
+    TransientError too where a whole batch got no answer and more would follow.
     """
     sender = _Sender(sink, source, engine, connection, run_id, clock)
+    refused = journal.refused(engine, connection, at=clock.now())
+    writes = [write for write in plan.writes if write.deal_id not in refused]
     tally, done = _Tally(), 0
-    while done < len(plan.writes) and not should_stop():
-        batch = plan.writes[done : done + sink.batch_size]
+    while done < len(writes) and not should_stop():
+        batch = writes[done : done + sink.batch_size]
         entries, settlements = sender.send(batch)
         tally.add(entries, settlements)
         done += len(batch)
+        _stop_in_an_outage(settlements, left=len(writes) - done)
         if on_progress is not None:
-            on_progress(done, len(plan.writes))
-    return tally.report(not_sent=len(plan.writes) - done)
+            on_progress(done, len(writes))
+    return tally.report(left_alone=len(plan.writes) - len(writes), not_sent=len(writes) - done)
 
 
 def reconcile(
@@ -172,6 +178,16 @@ class _Sender:
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         journal.settle(self.engine, self.connection, settlements, at=self.clock.now())
+
+
+def _stop_in_an_outage(settlements: Sequence[Settlement], *, left: int) -> None:
+    """A CRM that answers nothing makes each batch wait for its deadline; one such wait will do."""
+    if left and all(settlement.state is State.UNKNOWN for settlement in settlements):
+        raise TransientError(
+            f"The CRM answered nothing to a batch of {len(settlements)} deals ("
+            f"{settlements[0].detail}); {left} more were not sent. The next run looks up what "
+            "arrived and goes on."
+        )
 
 
 def _settlement(row: Entry, outcome: WriteOutcome | None) -> Settlement:
