@@ -135,8 +135,8 @@ class HubSpotClient:
             return Answer(response.status, _lower(response.headers), response.data)
         except ApiException as error:
             return _refused(error, what)
-        except UnicodeDecodeError as error:
-            # the package decodes every error's body as UTF-8, whatever it is
+        except (UnicodeDecodeError, AttributeError) as error:
+            # the package decodes every error's body as UTF-8, be it binary or None
             if isinstance(error.__context__, ApiException):
                 return _refused(error.__context__, what)
             raise
