@@ -128,7 +128,7 @@ class JobMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        job = ("connection", "job")
+        job = ("connection", "job_name")  # `job` is Prometheus' own word for what it scrapes
         self._runs = Counter(
             "dealpulse_job_runs",
             "Ended runs of a job; outcome: ok, failed, stopped.",

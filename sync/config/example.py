@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from sync.config import document, problems
 from sync.config.model import Config
 from sync.config.settings import bare, choices, entry_models, kind_of
+from sync.errors import ConfigError
 
 _WIDTH: Final = 92
 _HEAD: Final = """\
@@ -41,7 +43,10 @@ def init_text(
     language: str | None = None,
     time_zone: str | None = None,
 ) -> str:
-    """The same text with what is known already filled in; None leaves the default."""
+    """The same text with what is known already filled in; None leaves the default.
+
+    Raises ConfigError where what is given is no valid value.
+    """
     given = {
         "connections[].kind": kind,
         "connections[].name": name,
@@ -50,7 +55,16 @@ def init_text(
         "time_zone": time_zone,
     }
     known = {path: value for path, value in given.items() if value is not None}
-    return "\n".join([_HEAD, *_mapping(Config, "", _Place(0, known))]).rstrip() + "\n"
+    text = "\n".join([_HEAD, *_mapping(Config, "", _Place(0, known))]).rstrip() + "\n"
+    data = document.parse(text).data
+    try:
+        Config.model_validate(data)
+    except ValidationError as error:
+        wrong = problems.model_problems(error, data)
+        raise ConfigError(
+            "; ".join(f"{problems.dotted(path)}: {what}" for path, what in wrong)
+        ) from None
+    return text
 
 
 @dataclass(frozen=True, slots=True)

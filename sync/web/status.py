@@ -10,7 +10,7 @@ READY_WITHIN_CYCLES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One run of one job. `status`: running, ok, failed or abandoned; ended_at: None while
+    """One run of one job. `status`: running, ok, failed, stopped or abandoned; ended_at: None while
     running; error: what to do, where it failed."""
 
     job: str

@@ -13,7 +13,9 @@ from sync.config.loader import load
 from sync.config.model import Config
 from sync.config.reference import with_table
 from sync.config.settings import all_settings, json_schema
+from sync.errors import ConfigError
 
+TOKEN = "pat-eu1-0f9d3c4e-1111-2222-3333-444455556666"
 ROOT = Path(__file__).parents[2]
 
 
@@ -89,6 +91,20 @@ class TestInit:
         assert config.time_zone == "UTC"
         assert config.connections[0].name == "norge"
         assert config.connections[0].token_env == "NORGE_TOKEN"
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"name": "Main Account"}, "connections[0].name: must be a short name"),
+            ({"token_env": TOKEN}, "connections[0].token_env: must be the name of an environment"),
+            ({"language": "no"}, "language: must be one of: en, nb"),
+        ],
+    )
+    def test_what_would_not_load_is_not_written(self, given: dict[str, str], said: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            init_text(**given)
+        assert said in str(caught.value)
+        assert TOKEN not in str(caught.value)
 
     def test_what_is_not_known_stays_a_commented_default(self) -> None:
         assert init_text() == render()

@@ -131,7 +131,7 @@ class TestMetrics:
         with serve_in_thread(create_app(lambda: GOOD, metrics), "127.0.0.1", 0) as server:
             answer = requests.get(f"{server.url}/metrics", timeout=5)
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-        wanted = 'dealpulse_job_runs_total{connection="main",job="pull",outcome="ok"} 1.0'
+        wanted = 'dealpulse_job_runs_total{connection="main",job_name="pull",outcome="ok"} 1.0'
         assert wanted in answer.text
 
 
