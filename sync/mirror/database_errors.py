@@ -81,9 +81,10 @@ _SQLSTATE: tuple[tuple[str, type[DealpulseError], str], ...] = (
 
 
 def shown(url: URL) -> str:
-    """`url` without its secrets."""
+    """`url` without its secrets, wherever in it they stand."""
     secret = [key for key in url.query if "pass" in key.lower()]
-    return url.update_query_dict(dict.fromkeys(secret, "***")).render_as_string(hide_password=True)
+    plain = url.difference_update_query(secret).set(drivername=url.get_backend_name())
+    return plain.render_as_string(hide_password=True)
 
 
 def named(url: URL) -> str:
