@@ -4,7 +4,6 @@ Bodies never go into errors; of HubSpot's own `message` a shortened quotation do
 token. See BEHAVIOR.md for where each rule comes from.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +23,6 @@ LOCK_S: Final = 2.0
 """HubSpot locks a record that is written too often for two seconds."""
 
 _SCOPE_KEYS: Final = ("requiredGranularScopes", "requiredScopes")
-_EMBEDDED_CODE: Final = re.compile(r'"error"\s*:\s*"(\w+)"')
 _TLS_TROUBLE: Final = (522, 525, 526)
 
 
@@ -110,14 +108,28 @@ def failure(answer: Answer, asked: Asked) -> Exception:
     return _refusal(status, body, asked, message)
 
 
-def quotable(message: object, secret: str) -> str:
-    """HubSpot's text on one line, shortened, without the token; empty where there is none."""
+def quotable(message: object, secret: str = "") -> str:
+    """HubSpot's text on one line, shortened, without the token; empty where there is none.
+
+    Of the JSON that HubSpot writes into the text of its refusals only the messages stay.
+    """
     if not isinstance(message, str):
         return ""
-    text = " ".join(message.split())
+    said, details = message, _embedded(message)
+    if details:
+        reasons = dict.fromkeys(str(d.get("message") or d.get("error") or "") for d in details)
+        said = message[: message.index("[")] + "; ".join(filter(None, reasons))
+    text = " ".join(said.split())
     if secret:
         text = text.replace(secret, "[token]")
     return text if len(text) <= QUOTED_CHARS else text[: QUOTED_CHARS - 1] + "…"
+
+
+def codes(body: Json) -> frozenset[str]:
+    """Of HubSpot's single complaints: those in `errors` and those in the text of its message."""
+    listed = [e.get("code") for e in body.get("errors") or () if isinstance(e, dict)]
+    written = [detail.get("error") for detail in _embedded(body.get("message"))]
+    return frozenset(str(code) for code in (*listed, *written) if code)
 
 
 def seconds_to_midnight(now: datetime, zone: ZoneInfo) -> float:
@@ -241,15 +253,16 @@ def _refusal(status: int, body: Json, asked: Asked, message: str) -> Refused:
         f"{_said(message)}{hint}",
         status=status,
         message=message,
-        codes=_codes(body),
+        codes=codes(body),
     )
 
 
-def _codes(body: Json) -> frozenset[str]:
-    """Those of `errors`, and those that HubSpot writes as JSON into the text of its message."""
-    listed = [e.get("code") for e in body.get("errors") or () if isinstance(e, dict)]
-    return frozenset({str(code) for code in listed if code} | _embedded(body.get("message")))
-
-
-def _embedded(message: object) -> set[str]:
-    return set(_EMBEDDED_CODE.findall(message)) if isinstance(message, str) else set()
+def _embedded(message: object) -> list[Json]:
+    """The JSON array of complaints that HubSpot puts behind the words of a message."""
+    if not isinstance(message, str) or "[{" not in message:
+        return []
+    try:
+        found = orjson.loads(message[message.index("[") :])
+    except orjson.JSONDecodeError:
+        return []
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []

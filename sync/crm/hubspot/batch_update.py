@@ -9,7 +9,7 @@ from typing import Final
 
 from sync.crm.base import DealWrite, WriteOutcome, WriteResult
 from sync.crm.calls import AmbiguousError
-from sync.crm.hubspot.answers import Json, Refused, quotable
+from sync.crm.hubspot.answers import Json, Refused, codes, quotable
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.listing import NOT_FOUND, records
 from sync.errors import PermanentError, TransientError
@@ -67,10 +67,7 @@ class BatchUpdate:
         if refusal.status not in _ONE_MAY_BE_TO_BLAME:
             raise refusal
         if _NO_SUCH_PROPERTY in refusal.codes:
-            raise PermanentError(
-                "HubSpot no longer has one of the properties to be written. The next write-back "
-                f"creates what is missing. HubSpot says: {refusal.message}"
-            ) from refusal
+            raise _property_gone(refusal.message) from refusal
         if len(batch) > 1:
             self._halve(batch)
         elif refusal.status == 404:
@@ -84,6 +81,8 @@ class BatchUpdate:
             if record.deal_id in written:
                 self._settle(record, WriteResult.WRITTEN)
         errors = [entry for entry in answer.get("errors") or () if isinstance(entry, dict)]
+        if not self._outcomes and errors and all(_NO_SUCH_PROPERTY in codes(e) for e in errors):
+            raise _property_gone(quotable(errors[0].get("message")))
         for record, error in _blamed(batch, errors):
             if record.trace_id not in self._outcomes:
                 self._blame(record, error)
@@ -95,7 +94,7 @@ class BatchUpdate:
         elif not written and errors and len(silent) > 1:
             self._halve(silent)
         else:
-            reason = quotable(errors[0].get("message"), "") if errors else ""
+            reason = quotable(errors[0].get("message")) if errors else ""
             for record in silent:
                 self._look_up(record, reason)
 
@@ -106,10 +105,10 @@ class BatchUpdate:
 
     def _blame(self, record: DealWrite, error: Json) -> None:
         category = str(error.get("category") or "")
-        message = quotable(error.get("message"), "") or category
+        message = quotable(error.get("message")) or category
         if category == NOT_FOUND:
             self._look_up(record, message)
-        elif any(word in category for word in _MAY_PASS):
+        elif _NO_SUCH_PROPERTY in codes(error) or any(word in category for word in _MAY_PASS):
             self._settle(record, WriteResult.UNKNOWN, message)
         else:
             self._settle(record, WriteResult.REJECTED, message)
@@ -141,6 +140,13 @@ class BatchUpdate:
         self._outcomes[record.trace_id] = WriteOutcome(
             record.deal_id, record.trace_id, result, detail
         )
+
+
+def _property_gone(message: str) -> PermanentError:
+    return PermanentError(
+        "HubSpot no longer has one of the properties to be written. The next write-back creates "
+        f"what is missing. HubSpot says: {message}"
+    )
 
 
 def _blamed(batch: Sequence[DealWrite], errors: Sequence[Json]) -> Iterator[tuple[DealWrite, Json]]:

@@ -1,0 +1,54 @@
+"""What `check` finds out about a token."""
+
+import pytest
+
+from sync.crm.base import AccessCheck
+from sync.errors import AuthError
+from tests.crm.conftest import Portal
+
+READING = "oauth", "crm.objects.deals.read"
+
+
+def checked(portal: Portal) -> dict[str, AccessCheck]:
+    return {check.what: check for check in portal.source.check()}
+
+
+def test_a_token_with_every_scope_passes_and_nothing_is_written(portal: Portal) -> None:
+    found = checked(portal)
+    assert all(check.ok for check in found.values())
+    assert found["account"].detail == f"portal {portal.crm.portal_id}, Europe/Oslo, NOK"
+    assert found["search for deals"].detail == "3 deals"
+    assert "not tried" in found["property groups"].detail
+    assert {check.needed_for for check in found.values()} == {
+        "reading",
+        "owners' names",
+        "data quality",
+        "writing",
+    }
+    sent = portal.sent()
+    assert [line for line in sent if not line.startswith("GET")] == [
+        f"POST {portal.client.paths.deals_search}"
+    ]
+    assert len(sent) == len(found)
+
+
+def test_a_missing_scope_is_named_and_the_others_are_tried_all_the_same(portal: Portal) -> None:
+    portal.crm.set_scopes(portal.sandbox.token, READING)
+    found = checked(portal)
+    assert [what for what, check in found.items() if not check.ok] == ["owners"]
+    assert "crm.objects.owners.read" in found["owners"].remedy
+
+
+def test_without_deals_there_is_little_left(portal: Portal) -> None:
+    portal.crm.set_scopes(portal.sandbox.token, ["oauth", "crm.objects.owners.read"])
+    found = checked(portal)
+    assert [what for what, check in found.items() if check.ok] == ["account", "owners"]
+    assert all(check.remedy for check in found.values() if not check.ok)
+
+
+def test_a_token_that_is_refused_is_said_so_at_once(portal: Portal) -> None:
+    stranger = portal.connect("pat-eu1-unknown")
+    with pytest.raises(AuthError, match="refused the access token"):
+        portal.source_of(stranger).check()
+    assert stranger.requests == 1
+    stranger.close()
