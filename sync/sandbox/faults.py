@@ -17,18 +17,21 @@ FaultKind = Literal[
     "rate_limited_429",
     "server_500",
     "slow",
+    "hang_before",
+    "hang_after_commit",
     "not_json_content_type",
 ]
 """reset_before: the connection breaks before anything happened; reset_after_commit: the request
 was carried out and the answer is lost, as with truncated_json, empty_body, html_200 and
-not_json_content_type. All others answer instead of carrying out; slow only delays."""
+not_json_content_type. hang_before and hang_after_commit are the two resets, after a wait. All
+others answer instead of carrying out; slow only delays."""
 
 
 @dataclass(slots=True)
 class Fault:
     """Strikes `times` matching requests after letting `after` of them through.
 
-    times: -1 = for ever. path_contains, method: "" = any. seconds: delay of slow, in real time.
+    times: -1 = for ever. path_contains, method: "" = any. seconds: delay of slow and hang, in real time.
     retry_after_s: what 429 and 477 say; None = the header is left out.
     """
 

@@ -69,6 +69,10 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+NOT_CARRIED_OUT = ("reset_before", "hang_before")
+BREAKING = (*NOT_CARRIED_OUT, "reset_after_commit", "hang_after_commit")
+
+
 class Gate:
     """Control requests pass untouched and unlogged."""
 
@@ -89,11 +93,13 @@ class Gate:
             await asyncio.sleep(fault.seconds)
             fault = None
         answer = self._instead(scope, fault)
-        if answer is None and (fault is None or fault.kind != "reset_before"):
+        if answer is None and (fault is None or fault.kind not in NOT_CARRIED_OUT):
             answer = Answer()
             await self._api(scope, receive, answer.take)
             _spoil(answer, fault)
-        broken = fault is not None and fault.kind in ("reset_before", "reset_after_commit")
+        if fault is not None and fault.kind in ("hang_before", "hang_after_commit"):
+            await asyncio.sleep(fault.seconds)
+        broken = fault is not None and fault.kind in BREAKING
         self._log(scope, 0 if broken or answer is None else answer.status)
         if broken or answer is None:
             await _break(scope, receive)
