@@ -129,8 +129,8 @@ class _Desk:
 
 
 def _merge(desk: _Desk) -> Edit | None:
-    """Deals of one name, or else two of one customer in one pipeline; the older one wins."""
-    for alike in (_title, _customer):
+    """Deals of one name and amount, or name, or customer, in one pipeline; the older one wins."""
+    for alike in (_title_and_amount, _title, _customer):
         groups: dict[tuple[str | None, str], list[str]] = {}
         for deal_id, deal in desk.open.items():
             groups.setdefault((deal["pipeline"], alike(deal)), []).append(deal_id)
@@ -239,6 +239,10 @@ def end_of_next_quarter(day: date) -> date:
 
 def _title(deal: Properties) -> str:
     return deal["dealname"] or ""
+
+
+def _title_and_amount(deal: Properties) -> str:
+    return f"{_title(deal)} {_amount(deal)}"
 
 
 def _customer(deal: Properties) -> str:

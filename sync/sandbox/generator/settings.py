@@ -86,7 +86,7 @@ class CompanySettings:
     loss_reason_missing: float = 0.15
     """Of the lost deals: those closed without a reason."""
 
-    duplicates: float = 0.01
+    duplicates: float = 0.02
     """Deals entered a second time by somebody else."""
 
     archived: float = 0.01
