@@ -165,7 +165,7 @@ def counts(engine: Engine, connection: str) -> MirrorCounts:
 
 def actual_values(engine: Engine, connection: str) -> dict[str, dict[str, str | None]]:
     """For each deal in the CRM the values of our properties there, as far as known: those pulled,
-    and over them what we wrote after that pull."""
+    and over them what we wrote since then."""
     deal, journal = schema.deal, schema.write_journal
     living = and_(deal.c.connection == connection, deal.c.removed_at.is_(None))
     pulled = select(deal.c.deal_id, deal.c.own).where(living)
@@ -175,7 +175,7 @@ def actual_values(engine: Engine, connection: str) -> dict[str, dict[str, str | 
         .where(
             journal.c.connection == connection,
             journal.c.state.in_(_WRITTEN),
-            journal.c.settled_at > deal.c.pulled_at,
+            journal.c.settled_at >= deal.c.pulled_at,
         )
         .order_by(journal.c.id)
     )

@@ -1,0 +1,158 @@
+"""An assessment is saved in one piece, and read back in the shape it had."""
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from sqlalchemy import Engine
+
+from forecasting.deals import INSTANT
+from sync.mirror import schema
+from sync.mirror.assessments import (
+    assessment_rows,
+    latest_forecasts,
+    latest_velocity,
+    most_explained,
+    open_findings,
+    save_assessment,
+)
+from sync.mirror.job_runs import start_run
+from tests.mirror.records import T0, minutes, rows
+
+
+def findings(*found: tuple[str, str]) -> pl.DataFrame:
+    evidence = [json.dumps({"amount": None, "note": f"ø {rule}"}) for _, rule in found]
+    return pl.DataFrame(
+        {
+            "deal_id": [deal_id for deal_id, _ in found],
+            "rule": [rule for _, rule in found],
+            "evidence": evidence,
+        },
+        schema=dict.fromkeys(("deal_id", "rule", "evidence"), pl.String),
+    )
+
+
+def assessments(**scores: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "deal_id": deal_id,
+                "quality_score": score,
+                "win_probability": 0.25 if score else None,
+                "expected_amount": score * 10.0,
+                "stale_days": 3,
+                "explanation": "Ingen aktivitet på 3 dager.",
+            }
+            for deal_id, score in scores.items()
+        ]
+    )
+
+
+FORECAST = {
+    "method": "opportunity_stage",
+    "variant": "crm",
+    "period_kind": "month",
+    "period_start": date(2026, 1, 1),
+    "period_end": date(2026, 2, 1),
+    "segment_kind": "total",
+    "segment": "",
+    "currency": "NOK",
+    "forecast": 400.5,
+    "won_amount": 0.5,
+    "won_deals": 1,
+    "open_amount": 1000.0,
+    "open_deals": 2,
+    "weighted_amount": 400.0,
+    "left_out": '{"overdue": 2}',
+    "parameters": "{}",
+}
+VELOCITY = {
+    "window_start": date(2025, 1, 1),
+    "window_end": date(2026, 1, 1),
+    "segment_kind": "total",
+    "segment": "",
+    "currency": "NOK",
+    "opportunities": 100,
+    "average_value": 50_000.0,
+    "win_rate": 0.2,
+    "cycle_length_days": None,
+    "sales_velocity": None,
+    "won_deals": 20,
+    "decided_deals": 100,
+}
+
+
+def assess(engine: Engine, at: datetime, connection: str = "acme", **frames: Any) -> int:
+    run_id = start_run(engine, "assess", connection, at=at)
+    given = {
+        "findings": findings(),
+        "assessments": assessments(a=80),
+        "forecasts": pl.DataFrame([FORECAST]),
+        "velocities": pl.DataFrame([VELOCITY]),
+    }
+    save_assessment(engine, run_id, connection, as_of=at, **given | frames)
+    return run_id
+
+
+def test_what_is_saved_is_read_back(engine: Engine) -> None:
+    run_id = assess(engine, T0, findings=findings(("a", "stale")))
+    assert open_findings(engine, "acme").rows() == [
+        ("a", "stale", T0, T0, open_findings(engine, "acme")["evidence"][0])
+    ]
+    evidence = json.loads(open_findings(engine, "acme")["evidence"][0])
+    assert evidence == {"amount": None, "note": "ø stale"}
+    as_of = pl.lit(T0, INSTANT).alias("as_of")
+    assert_frame_equal(
+        assessment_rows(engine, "acme"),
+        assessments(a=80).with_columns(as_of),
+        check_column_order=False,
+    )
+    (forecast,) = latest_forecasts(engine, "acme").drop("id").to_dicts()
+    common = {"job_run_id": run_id, "connection": "acme", "as_of": T0}
+    assert forecast == FORECAST | common | {"left_out": forecast["left_out"]}
+    assert json.loads(forecast["left_out"]) == {"overdue": 2}
+    assert latest_velocity(engine, "acme").drop("id").to_dicts() == [VELOCITY | common]
+
+
+def test_before_the_first_assessment_there_is_nothing(engine: Engine) -> None:
+    for reader in (open_findings, assessment_rows, latest_forecasts, latest_velocity):
+        assert reader(engine, "acme").is_empty()
+    assert open_findings(engine, "acme").schema["since"] == INSTANT
+    assert latest_forecasts(engine, "acme").schema["period_start"] == pl.Date
+
+
+def test_a_finding_keeps_its_date_as_long_as_it_is_found(engine: Engine) -> None:
+    assess(engine, minutes(0), findings=findings(("a", "stale"), ("b", "stale")))
+    assess(engine, minutes(1), findings=findings(("a", "stale"), ("a", "overdue")))
+    assess(engine, minutes(2), findings=findings(("a", "stale"), ("b", "stale")))
+    found = open_findings(engine, "acme").select("deal_id", "rule", "since", "as_of").rows()
+    assert found == [("a", "stale", minutes(0), minutes(2)), ("b", "stale", minutes(2), minutes(2))]
+
+
+def test_forecasts_are_added_and_what_is_said_of_deals_replaced(engine: Engine) -> None:
+    assess(engine, T0, assessments=assessments(a=80, b=70))
+    assess(engine, minutes(1), connection="other", findings=findings(("a", "stale")))
+    last = assess(engine, minutes(2), assessments=assessments(b=60))
+    assert assessment_rows(engine, "acme")["deal_id"].to_list() == ["b"]
+    assert latest_forecasts(engine, "acme")["job_run_id"].to_list() == [last]
+    assert len(rows(engine, schema.forecast)) == len(rows(engine, schema.velocity)) == 3
+    assert open_findings(engine, "other").height == 1
+
+
+def test_an_assessment_that_cannot_be_saved_leaves_the_last_one(engine: Engine) -> None:
+    assess(engine, T0, findings=findings(("a", "stale")))
+    tables = (schema.finding, schema.deal_assessment, schema.forecast, schema.velocity)
+    before = [rows(engine, table) for table in tables]
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        assess(engine, minutes(1), velocities=pl.DataFrame([VELOCITY, VELOCITY]))
+    assert [rows(engine, table) for table in tables] == before
+
+
+def test_the_deals_with_most_findings_come_first(engine: Engine) -> None:
+    found = [("a", "stale"), ("b", "stale"), ("b", "overdue"), ("c", "stale"), ("closed", "stale")]
+    assess(engine, T0, findings=findings(*found), assessments=assessments(a=1, b=2, c=3, d=4))
+    assert most_explained(engine, "acme", 2) == ["b", "c"]
+    assert most_explained(engine, "acme", 9) == ["b", "c", "a"]
