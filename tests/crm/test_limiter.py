@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.crm.hubspot.limits import GENERAL, SEARCH, declare, learn
+from sync.crm.hubspot.limits import ASSOCIATIONS, GENERAL, SEARCH, declare, learn
 from sync.crm.limiter import DAILY_RECHECK_S, Limiter, Window
 from sync.errors import TransientError
 from tests.fake_clock import FakeClock
@@ -95,6 +95,22 @@ def test_answers_teach_the_accounts_own_limit() -> None:
     assert clock.slept == []
     limiter.acquire(GENERAL)
     assert clock.slept == [5.0]
+
+
+def test_each_bucket_learns_its_own_limit() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    declare(limiter)
+    interval = {"x-hubspot-ratelimit-interval-milliseconds": "10000"}
+    learn(limiter, GENERAL, interval | {"x-hubspot-ratelimit-max": "190"})
+    learn(limiter, ASSOCIATIONS, interval | {"x-hubspot-ratelimit-max": "150"})
+    for _ in range(190):
+        limiter.acquire(GENERAL)
+    for _ in range(150):
+        limiter.acquire(ASSOCIATIONS)
+    assert clock.slept == []
+    limiter.acquire(ASSOCIATIONS)
+    assert clock.slept == [10.0]
 
 
 @pytest.mark.parametrize("value", ["0", "", "-5", "many", "1.5", "²"])

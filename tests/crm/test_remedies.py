@@ -213,6 +213,8 @@ def test_the_daily_limit_lasts_until_the_accounts_midnight(
         Say(522, b""),
         Say(408, b""),
         Say(200, {}),
+        Say(200, {"results": None}),
+        Say(200, {"results": {"id": 1}}),
         Say(200, ["not an object"]),
         Say(200, b'{"results": []}', (("Content-Type", "text/html"),)),
         Say(200, b"{", (("Content-Type", "application/json"),)),

@@ -5,7 +5,7 @@ token. See BEHAVIOR.md for where each rule comes from.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -46,7 +46,7 @@ class Asked:
     expect: str | None
     now: datetime
     zone: ZoneInfo
-    secret: str
+    secret: str = field(repr=False)
 
 
 class Refused(PermanentError):
@@ -74,7 +74,7 @@ def read(answer: Answer, asked: Asked) -> Json:
     if not 200 <= answer.status <= 299:
         raise failure(answer, asked)
     body = _json(answer)
-    if body is None or (asked.expect is not None and asked.expect not in body):
+    if body is None or not _has(body, asked.expect):
         raise AttemptFailed(
             f"HubSpot answered {asked.what} with {answer.status} but not with the JSON that was "
             f"asked for ({_looks(answer)}); usually maintenance or a proxy in between.",
@@ -147,6 +147,12 @@ def _json(answer: Answer) -> Json | None:
     except orjson.JSONDecodeError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def _has(body: Json, expect: str | None) -> bool:
+    if expect == "results":
+        return isinstance(body.get("results"), list)
+    return expect is None or body.get(expect) is not None
 
 
 def _looks(answer: Answer) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from sync.crm.hubspot import mapping
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.limits import ASSOCIATIONS
 from sync.crm.hubspot.listing import chunks, next_after, records, refuse_half_answers
 from sync.errors import AuthError, PermanentError
 
@@ -85,6 +86,7 @@ class Associations:
             {"inputs": inputs},
             what=what,
             expect="results",
+            bucket=ASSOCIATIONS,
             idempotent=True,
         )
         refuse_half_answers(answer, what)

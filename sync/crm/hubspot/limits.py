@@ -7,10 +7,15 @@ from sync.crm.limiter import Limiter, Window
 
 GENERAL: Final = "general"
 SEARCH: Final = "search"
+ASSOCIATIONS: Final = "associations"
 
-SMALLEST: Final = {GENERAL: Window(100, 10.0), SEARCH: Window(5, 1.0)}
-"""A free account's burst, until the first answer tells ours; search has a limit of its own, of
-which its answers tell nothing."""
+SMALLEST: Final = {
+    GENERAL: Window(100, 10.0),
+    SEARCH: Window(5, 1.0),
+    ASSOCIATIONS: Window(100, 10.0),
+}
+"""A free account's burst, until the first answer tells ours. Associations and search have limits
+of their own; of the latter answers tell nothing."""
 
 
 def declare(limiter: Limiter) -> None:
