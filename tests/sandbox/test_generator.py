@@ -250,6 +250,18 @@ def test_the_company_grows(company):
     assert last / first == pytest.approx(1.15**2, rel=0.1)
 
 
+def test_more_deals_are_signed_in_the_last_days_of_a_quarter():
+    def share(rush: float) -> float:
+        rushed = replace(DEFAULT_SETTINGS, quarter_end_rush=rush)
+        company = generate(seed=7, until=UNTIL, deals=4000, settings=rushed)
+        days = [d.events[-1].at.date() for d in company.deals if status(d) == "won"]
+        last = [d for d in days if (d + timedelta(days=6)).month != d.month and d.month % 3 == 0]
+        return len(last) / len(days)
+
+    assert share(0.0) < 0.10
+    assert share(0.45) > share(0.0) + 0.05
+
+
 def test_people_push_their_dates_late_and_lost_deals_fall_silent(company):
     late = early = 0
     for deal in company.deals:

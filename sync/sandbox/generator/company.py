@@ -41,7 +41,7 @@ def generate(
 
     The same arguments always make the same company. Nothing in it happens after `until`, except
     planned activities and expected close dates. `Company.truth` holds the rates it was drawn
-    with, the deals' future and the keys of the planted defects: see docs of `truth.py`.
+    with, how open deals will end, and the keys of the deals with planted defects (truth.py).
 
     Raises ValueError for a naive `until`, a negative seed, or a time without a working day.
     """

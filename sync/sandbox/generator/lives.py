@@ -16,7 +16,7 @@ _LINGER = 1.3  # a lost deal stays so much longer in the stage in which it is lo
 _DUPLICATES_LINGER = 3.0
 _DEAD_AFTER = 0.35  # of the time in that stage: when a deal that nobody closes was last touched
 _DURATION_SHAPE = 1.8  # gamma; 1 = no memory, larger = more regular
-_RUSH_WITHIN = 15.0  # working days before a quarter's end
+_RUSH_WITHIN = 20.0  # working days before a quarter's end
 _RUSH_LASTS = 4.0
 
 

@@ -41,8 +41,8 @@ class CompanySettings:
     deleted_stage: float = 0.03
     """Of the zombies: those left in a stage that the pipeline no longer has."""
 
-    quarter_end_rush: float = 0.35
-    """Of the deals won within three weeks before a quarter's end: those signed in its last days."""
+    quarter_end_rush: float = 0.45
+    """Of the deals about to be won within four weeks of a quarter's end: those held until then."""
 
     close_date_missing: float = 0.04
     """Deals without a close date while open."""
