@@ -10,9 +10,11 @@ from typing import Final, Literal
 
 from babel.numbers import format_currency, format_decimal
 
+from forecasting.quality import fix
+
 Language = Literal["en", "nb"]
 
-Sentence = Callable[[str, Mapping[str, object], str], str]
+Sentence = Callable[[str, Mapping[str, object], Language], str]
 """(rule, evidence, language) -> why, in one sentence."""
 
 MAX_LINES: Final = 20
@@ -39,34 +41,18 @@ _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "next": "Next: {step}",
     },
     "nb": {
-        "you_1": "1 salg trenger deg",
-        "you_n": "{count} salg trenger deg",
-        "owner_1": "1 salg trenger {owner}",
-        "owner_n": "{count} salg trenger {owner}",
-        "nobody_1": "1 salg trenger en eier",
-        "nobody_n": "{count} salg trenger en eier",
+        "you_1": "1 avtale trenger deg",
+        "you_n": "{count} avtaler trenger deg",
+        "owner_1": "1 avtale trenger {owner}",
+        "owner_n": "{count} avtaler trenger {owner}",
+        "nobody_1": "1 avtale trenger en eier",
+        "nobody_n": "{count} avtaler trenger en eier",
         "left": "{owner} (deaktivert)",
         "nobody": "ingen",
         "more": "... og {count} til",
-        "no_title": "(salg uten navn)",
+        "no_title": "(avtale uten navn)",
         "no_amount": "uten beløp",
         "next": "Neste: {step}",
-    },
-}
-
-_STEPS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "stale": "contact the customer and log it, or close the deal.",
-        "overdue": "agree on a new close date with the customer, or close the deal.",
-        "stuck": "agree on the next step with the customer, or move the deal to the stage it is "
-        "really in.",
-        "": "look at the deal and put it right.",
-    },
-    "nb": {
-        "stale": "ta kontakt med kunden og loggfør det, eller lukk salget.",
-        "overdue": "avtal en ny sluttdato med kunden, eller lukk salget.",
-        "stuck": "avtal neste steg med kunden, eller flytt salget til fasen det egentlig er i.",
-        "": "se på salget og rett det.",
     },
 }
 
@@ -202,12 +188,11 @@ def _line(group: Sequence[Alerted], language: Language, sentence: Sentence) -> _
     title = plain(first.deal) or _TEXTS[language]["no_title"]
     if len(title) > _MAX_TITLE:
         title = f"{title[: _MAX_TITLE - 1]}…"
-    steps = _STEPS[language]
     return _Line(
         title=title,
         amount=money(first.amount, first.currency, language),
         why=tuple(plain(sentence(alert.rule, alert.evidence, language)) for alert in group),
-        steps=tuple(dict.fromkeys(steps.get(alert.rule, steps[""]) for alert in group)),
+        steps=tuple(dict.fromkeys(fix(alert.rule, language) for alert in group)),
         url=first.url,
     )
 

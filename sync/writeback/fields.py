@@ -74,8 +74,8 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "nb": {
         WIN_PROBABILITY: (
             "dealpulse: sjanse for å vinne",
-            "Hvor sannsynlig det er at dette salget vinnes, ut fra hvordan det gikk med tidligere "
-            "salg som ligner. Beregnet; endringer her blir overskrevet.",
+            "Hvor sannsynlig det er at denne avtalen vinnes, ut fra hvordan det gikk med tidligere "
+            "avtaler som ligner. Beregnet; endringer her blir overskrevet.",
         ),
         EXPECTED_AMOUNT: (
             "dealpulse: forventet beløp",
@@ -83,18 +83,18 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         QUALITY_SCORE: (
             "dealpulse: datakvalitet (0-100)",
-            "Hvor fullstendige, ferske og motsigelsesfrie dataene om salget er; 100 = ingenting å "
+            "Hvor fullstendige, ferske og motsigelsesfrie dataene om avtalen er; 100 = ingenting å "
             "rette. Beregnet.",
         ),
         FINDINGS: (
             "dealpulse: bør rettes",
-            "Det som er feil i dataene om salget eller trenger oppmerksomhet. Tømmes av seg selv "
+            "Det som er feil i dataene om avtalen eller trenger oppmerksomhet. Tømmes av seg selv "
             "når det er rettet. Beregnet.",
         ),
         STALE_DAYS: (
             "dealpulse: dager uten aktivitet",
-            "Dager siden noen sist gjorde noe med dette salget. Oppdateres omtrent én gang i uken. "
-            "Beregnet.",
+            "Dager siden noen sist gjorde noe med denne avtalen. Oppdateres omtrent én gang i "
+            "uken. Beregnet.",
         ),
         EXPLANATION: (
             "dealpulse: hvorfor",
@@ -102,7 +102,8 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         COMPUTED_AT: (
             "dealpulse: beregnet",
-            "Når dealpulse-verdiene for salget ble beregnet. De oppdateres bare når de endrer seg.",
+            "Når dealpulse-verdiene for avtalen ble beregnet. De oppdateres bare når de endrer "
+            "seg.",
         ),
     },
 }

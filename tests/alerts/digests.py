@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from sync.alerts.message import Alerted, Message, Recipient, compose
+from sync.alerts.message import Alerted, Language, Message, Recipient, compose
 from tests.fake_clock import START
 
 KARI = Recipient("Kari Nordmann", "kari@example.com", active=True)
 GONE = Recipient("Ola Borte", "ola@example.com", active=False)
 
 
-def sentence(rule: str, evidence: Mapping[str, object], language: str) -> str:
+def sentence(rule: str, evidence: Mapping[str, object], language: Language) -> str:
     """A finding in words, short enough to look for."""
     return f"{rule} for {evidence['days']} days [{language}]"
 

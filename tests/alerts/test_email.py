@@ -63,7 +63,7 @@ def test_the_owner_gets_one_mail_in_two_forms(server: MailServer) -> None:
     (mail,) = server.mails
     assert mail["To"] == "kari@example.com"
     assert mail["From"] == "dealpulse <dealpulse@example.com>"
-    assert mail["Subject"] == "2 salg trenger deg"
+    assert mail["Subject"] == "2 avtaler trenger deg"
     assert mail["Date"].datetime.isoformat() == "2026-03-16T09:00:00+00:00"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "- Blåbær & sønn 1 (1\u00a0000 kr)" in part(mail, "plain")
@@ -84,24 +84,24 @@ def test_the_message_id_follows_from_the_alerts(server: MailServer) -> None:
 @pytest.mark.parametrize(
     ("settings", "owner", "to", "subject"),
     [
-        ({"fallback_to": "ops@example.com"}, KARI, "kari@example.com", "1 salg trenger deg"),
+        ({"fallback_to": "ops@example.com"}, KARI, "kari@example.com", "1 avtale trenger deg"),
         (
             {"fallback_to": "ops@example.com"},
             GONE,
             "ops@example.com",
-            "1 salg trenger Ola Borte (deaktivert)",
+            "1 avtale trenger Ola Borte (deaktivert)",
         ),
         (
             {"fallback_to": "ops@example.com"},
             None,
             "ops@example.com",
-            "1 salg trenger en eier",
+            "1 avtale trenger en eier",
         ),
         (
             {"only_to": "me@example.com", "fallback_to": "ops@example.com"},
             KARI,
             "me@example.com",
-            "1 salg trenger Kari Nordmann",
+            "1 avtale trenger Kari Nordmann",
         ),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_name_cannot_add_headers(server: MailServer) -> None:
     channel(server, only_to="me@example.com").deliver(digest(sly))
     (mail,) = server.mails
     assert mail["Bcc"] is None
-    assert mail["Subject"] == "1 salg trenger Kari Bcc: all@example.com"
+    assert mail["Subject"] == "1 avtale trenger Kari Bcc: all@example.com"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ ACME = Alerted(
 NASTY = 'A & B <script>alert("x")</script>'
 
 
-def sentence(rule: str, evidence: Mapping[str, object], language: str) -> str:
+def sentence(rule: str, evidence: Mapping[str, object], language: Language) -> str:
     if language == "nb":
         return f"{rule}: {evidence['days']} dager uten aktivitet."
     return f"{rule}: {evidence['days']} days without activity."
@@ -59,23 +59,26 @@ def test_a_digest_in_english() -> None:
     assert found.text == (
         "- Acme (NOK 1,250,000)\n"
         "  stale: 21 days without activity.\n"
-        "  Next: contact the customer and log it, or close the deal.\n"
+        "  Next: Contact the buyer and plan the next activity, or close the deal as lost.\n"
         "  https://crm.example.com/deal/77\n"
     )
     assert found.mrkdwn == (
         "• *<https://crm.example.com/deal/77|Acme>* (NOK 1,250,000)\n"
         "stale: 21 days without activity.\n"
-        "Next: contact the customer and log it, or close the deal."
+        "Next: Contact the buyer and plan the next activity, or close the deal as lost."
     )
     assert found.to == "kari@example.com"
 
 
 def test_a_digest_in_norwegian() -> None:
     found = message(ACME, replace(ACME, alert_id=2, deal_id="78", rule="overdue"), language="nb")
-    assert found.subject == "2 salg trenger deg"
-    assert found.headline == "2 salg trenger Kari Nordmann"
+    assert found.subject == "2 avtaler trenger deg"
+    assert found.headline == "2 avtaler trenger Kari Nordmann"
     assert "- Acme (1\u00a0250\u00a0000 kr)\n  stale: 21 dager uten aktivitet.\n" in found.text
-    assert "  Neste: avtal en ny sluttdato med kunden, eller lukk salget.\n" in found.text
+    assert (
+        "  Neste: Ta kontakt med kjøper og planlegg neste aktivitet, eller lukk avtalen som tapt.\n"
+        in found.text
+    )
 
 
 def test_one_deal_with_two_findings_is_one_line() -> None:
@@ -206,8 +209,12 @@ def test_a_deal_without_a_link() -> None:
     assert found.mrkdwn.startswith("• *Acme* (")
 
 
-def test_an_unknown_rule_still_says_what_to_do() -> None:
-    assert "Next: look at the deal" in message(replace(ACME, rule="no_contact")).text
+def test_each_finding_has_its_own_next_step_and_no_step_is_said_twice() -> None:
+    text = message(ACME, replace(ACME, alert_id=2, rule="stuck")).text
+    assert text.count("  Next: ") == 2
+    assert "Next: Find out what holds it" in text
+    twice = message(ACME, replace(ACME, alert_id=2, evidence={"days": 5})).text
+    assert twice.count("  Next: ") == 1
 
 
 def test_the_key_follows_from_the_alerts_alone() -> None:

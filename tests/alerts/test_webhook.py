@@ -24,7 +24,7 @@ def test_it_posts_slack_markup(server: Webhook) -> None:
     (post,) = server.posts
     assert post.keys() == {"text"}
     headline, line, *_ = post["text"].splitlines()
-    assert headline == "*1 salg trenger Kari Nordmann*"
+    assert headline == "*1 avtale trenger Kari Nordmann*"
     assert line.startswith("• *<https://crm.example.com/deal/1|Blåbær &amp; sønn 1>* (")
 
 
@@ -65,6 +65,7 @@ def test_an_address_that_is_none_is_told_at_once_and_not_shown(url: str) -> None
 
 def test_other_requests_are_still_logged(server: Webhook, caplog: pytest.LogCaptureFixture) -> None:
     WebhookChannel("webhook", server.url)
-    with caplog.at_level(logging.DEBUG), urllib3.PoolManager() as pool:
+    caplog.set_level(logging.DEBUG)
+    with caplog.at_level(logging.DEBUG, logger="urllib3"), urllib3.PoolManager() as pool:
         pool.request("POST", f"http://127.0.0.1:{server.port}/else", body=b"{}")
     assert "/else" in caplog.text
