@@ -5,7 +5,6 @@ from typing import Final
 
 import polars as pl
 
-from forecasting.deals import INSTANT
 from forecasting.history import KEY, account_day, changes_of, pushes, stage_stays
 from forecasting.process import stage_norms
 from forecasting.quality.activity import stale_days
@@ -64,7 +63,7 @@ def open_deal_facts(
             days_overdue=(pl.lit(today) - pl.col("close_date")).dt.total_days(),
             norm_days=pl.col("norm_days").fill_null(settings.default_after_days),
             activity_planned=(pl.col("next_activity_at") > as_of).fill_null(False),
-            days_in_stage=_days_in_stage(as_of, today, zone),
+            days_in_stage=_days_in_stage(today, zone),
             pushed_times=pl.lit(settings.pushed_times),
             stuck_stays=pl.lit(settings.stuck_stays),
         )
@@ -142,7 +141,6 @@ def _entries(
     )
 
 
-def _days_in_stage(as_of: datetime, today: date, zone: str) -> pl.Expr:
+def _days_in_stage(today: date, zone: str) -> pl.Expr:
     entered = pl.coalesce("stage_entered_at", "entered_at")
-    entered = pl.when(entered <= pl.lit(as_of, INSTANT)).then(entered)
     return (pl.lit(today) - entered.dt.convert_time_zone(zone).dt.date()).dt.total_days()

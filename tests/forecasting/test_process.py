@@ -64,3 +64,13 @@ def test_a_prior_of_nothing_is_refused() -> None:
     stays = stage_stays(NO_CHANGES, deals(), STAGES, AS_OF)
     with pytest.raises(ValueError, match="prior_stays"):
         stage_norms(stays, STAGES, prior_stays=0)
+
+
+def test_a_won_deal_that_came_to_a_stage_after_its_closing_teaches_nothing() -> None:
+    """A closing date set back by hand: the stay neither ends before it began nor counts."""
+    closed, entered = AS_OF - timedelta(days=60), AS_OF - timedelta(days=50)
+    rows = {"status": "won", "created_at": AS_OF - timedelta(days=90), "closed_at": closed}
+    moves = changes(change("stage", "proposal", entered), change("status", "won", entered))
+    stays = stage_stays(moves, deals(rows), STAGES, AS_OF)
+    assert (stays["days"].to_list(), stays["left_at"].to_list()) == ([50.0], [None])
+    assert norm(stage_norms(stays, STAGES), "proposal")["sample"] == 0

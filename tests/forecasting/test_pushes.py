@@ -90,6 +90,17 @@ def test_a_push_after_reopening_counts_again() -> None:
     assert counted(pushes(rows, deals({"created_at": BIRTH}), AS_OF, ZONE)) == (1, 10, 0, 0)
 
 
+def test_the_recorded_status_outweighs_what_the_stage_says_today() -> None:
+    """The stage was made a lost one after the deal had passed it."""
+    rows = changes(
+        *moves(date(2026, 3, 1), date(2026, 3, 11)),
+        change("status", "open", BIRTH),
+        change("stage", "lost", BIRTH),
+    )
+    one = deals({"created_at": BIRTH})
+    assert counted(pushes(rows, one, AS_OF, ZONE, stages=STAGES)) == (1, 10, 0, 0)
+
+
 def test_no_history_is_zero_and_no_first_date() -> None:
     frame = pushes(NO_CHANGES, deals({}, {}), AS_OF, ZONE)
     assert frame["pushes"].to_list() == [0, 0]

@@ -82,6 +82,10 @@ ACCOUNTS: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...]]] = {
     "nothing open": ([ended("won", TODAY)], (0, 1000.0, 1.0, 30.0, 0.0)),
     "won without amount": ([{}, ended("won", TODAY, amount=None)], (1, None, 1.0, 30.0, None)),
     "closed before created": ([{}, ended("won", TODAY, -5)], (1, 1000.0, 1.0, None, None)),
+    "closed before created, same day": (
+        [{}, ended("won", TODAY, -0.2)],
+        (1, 1000.0, 1.0, 0.0, None),
+    ),
     "closed at once": ([{}, ended("won", TODAY, 0)], (1, 1000.0, 1.0, 0.0, None)),
 }
 

@@ -203,6 +203,18 @@ def test_a_close_date_set_after_the_creation_was_chosen() -> None:
     assert "close_date_never_chosen" not in found(SUGGESTED, [late])
 
 
+def test_a_close_date_that_is_not_the_last_known_one_was_chosen() -> None:
+    first = change("close_date", "2026-03-31T10:00:00Z", SUGGESTED["created_at"])
+    elsewhere = {**SUGGESTED, "close_date": date(2026, 3, 25)}
+    assert "close_date_never_chosen" not in found(elsewhere, [first])
+
+
+def test_a_close_date_that_replaced_another_was_chosen() -> None:
+    at = SUGGESTED["created_at"]
+    first = change("close_date", "2026-03-31T10:00:00Z", at, old="2026-03-20T10:00:00Z")
+    assert "close_date_never_chosen" not in found(SUGGESTED, [first])
+
+
 def test_a_close_date_without_history_may_have_been_chosen() -> None:
     assert "close_date_never_chosen" not in found(SUGGESTED)
 
@@ -327,9 +339,11 @@ def test_in_a_stage_nobody_knows_the_default_norm_holds() -> None:
 # --- stuck
 
 
-@pytest.mark.parametrize(("days", "dirty"), [(30, False), (31, True)])
-def test_stuck_is_longer_than_nine_of_ten(days: int, dirty: bool) -> None:
-    rows, moves = won_stays(20, days=30)
+@pytest.mark.parametrize(
+    ("won_days", "days", "dirty"), [(30, 30, False), (30, 31, True), (30.4, 31, False)]
+)
+def test_stuck_is_longer_than_nine_of_ten(won_days: float, days: int, dirty: bool) -> None:
+    rows, moves = won_stays(20, days=won_days)
     deal = {"stage_entered_at": AS_OF - timedelta(days=days)}
     assert ("stuck" in found(deal, moves, others=rows)) == dirty
 
