@@ -31,8 +31,8 @@ others answer instead of carrying out; slow only delays."""
 class Fault:
     """Strikes `times` matching requests after letting `after` of them through.
 
-    times: -1 = for ever. path_contains, method: "" = any. seconds: delay of slow and hang, in real time.
-    retry_after_s: what 429 and 477 say; None = the header is left out.
+    times: -1 = for ever. path_contains, method: "" = any. seconds: how long slow and the hanging
+    ones wait, in real time. retry_after_s: what 429 and 477 say; None = the header is left out.
     """
 
     kind: FaultKind

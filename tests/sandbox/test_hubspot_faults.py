@@ -50,11 +50,19 @@ def test_json_under_another_name(start: Start) -> None:
     assert len(response.json()["results"]) == 3
 
 
-@pytest.mark.parametrize(("kind", "kept"), [("reset_before", "1000"), ("reset_after_commit", "7")])
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [
+        ("reset_before", "1000"),
+        ("reset_after_commit", "7"),
+        ("hang_before", "1000"),
+        ("hang_after_commit", "7"),
+    ],
+)
 def test_a_broken_connection(start: Start, kind: str, kept: str) -> None:
     client = start()
     deal_id = client.crm.id_of("a")
-    client.sandbox.faults.add(kind)
+    client.sandbox.faults.add(kind, seconds=0.01)
     with pytest.raises(requests.ConnectionError):
         client.patch(f"{DEALS}/{deal_id}", {"properties": {"amount": "7"}})
     assert client.crm.deal(deal_id)["amount"] == kept

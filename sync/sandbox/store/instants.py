@@ -1,16 +1,22 @@
 """Instants as the simulated CRM keeps them: whole milliseconds since 1970, written as ISO UTC."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
 DAY_MS = 86_400_000
 
 
 def to_ms(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
+
+
+_FIRST_MS = to_ms(datetime.min.replace(tzinfo=UTC))
+_LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 def to_datetime(ms: int) -> datetime:
@@ -30,10 +36,11 @@ def iso(ms: int) -> str:
 
 def parse_ms(text: str) -> int | None:
     """Epoch milliseconds or ISO 8601 (without a zone: UTC); None for anything else."""
-    if text.lstrip("-").isdigit():
-        return int(text)
+    if _WHOLE.fullmatch(text):
+        ms = int(text)
+        return ms if _FIRST_MS <= ms <= _LAST_MS else None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return to_ms(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return to_ms(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -50,7 +50,7 @@ class Owners:
         self.ids: dict[str, str] = {}
         teams: dict[str, str] = {}
         for position, owner in enumerate(owners):
-            owner_id = owner.id if owner.id.isdigit() else str(_FIRST_ID + position)
+            owner_id = owner.id if owner.id.isdecimal() else str(_FIRST_ID + position)
             team = None
             if owner.team:
                 team = (teams.setdefault(owner.team, str(_FIRST_TEAM_ID + len(teams))), owner.team)
