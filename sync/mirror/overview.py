@@ -40,6 +40,6 @@ def holdings(engine: Engine, connection: str) -> tuple[dict[str, int], dict[str,
     )
     with reading(engine) as database:
         return (
-            {status: count for status, count in database.execute(deals).tuples()},
-            {rule: count for rule, count in database.execute(alerts).tuples()},
+            dict(database.execute(deals).tuples()),
+            dict(database.execute(alerts).tuples()),
         )
