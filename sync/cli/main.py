@@ -10,6 +10,7 @@ from rich.console import Console
 from sync import __version__
 from sync.cli import alerts, daemon, demo, results, sandbox, setup, state, writeback
 from sync.cli import sync as sync_commands
+from sync.config.secrets import redact
 from sync.errors import DealpulseError
 
 app = typer.Typer(
@@ -74,7 +75,7 @@ def main() -> None:
         app()
     except DealpulseError as error:
         Console(stderr=True, soft_wrap=True).print(
-            f"Error: {error}", style="red", markup=False, highlight=False
+            f"Error: {redact(str(error))}", style="red", markup=False, highlight=False
         )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

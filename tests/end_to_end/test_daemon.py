@@ -99,7 +99,8 @@ def test_it_works_says_so_and_ends_cleanly(
     ready = requests.get(f"{address}/health/ready", timeout=10)
     assert ready.status_code == 200, ready.text
     metrics = requests.get(f"{address}/metrics", timeout=10).text
-    assert 'dealpulse_job_runs_total{connection="portal",job="pull",outcome="ok"} 1.0' in metrics
+    labels = 'connection="portal",job_name="pull",outcome="ok"'
+    assert f"dealpulse_job_runs_total{{{labels}}} 1.0" in metrics
     page = requests.get(address, timeout=10)
     assert page.status_code == 200
     assert "portal" in page.text

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sync.mirror import schema
 from sync.mirror.engine import open_engine
 from sync.sandbox.behaviour import Behaviour
+from sync.sandbox.faults import FaultKind
 from sync.sandbox.generator import generate
 from sync.sandbox.server import Sandbox, serve
 from tests.end_to_end.conftest import Installation
@@ -102,10 +103,10 @@ def test_a_write_back_killed_half_way_writes_nothing_twice(
 ) -> None:
     assert installation.run("sync").returncode == 0
     # the second batch hangs, before or after the CRM has done it, and there the process dies
-    kind = "slow" if lost == "request" else "slow_after_commit"
-    sandbox.faults.add(kind, seconds=5, after=1, times=1, path_contains="/batch/update")
+    kind: FaultKind = "hang_before" if lost == "request" else "hang_after_commit"
+    sandbox.faults.add(kind, seconds=3, after=1, times=1, path_contains="/batch/update")
     process = installation.start("writeback", "apply")
-    kill_when(process, lambda: sandbox.faults.fired(kind) >= 1)
+    kill_when(process, lambda: not sandbox.faults.pending())
 
     again = installation.run("writeback", "apply")
     assert again.returncode == 0, again.stderr

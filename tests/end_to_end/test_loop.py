@@ -182,7 +182,7 @@ def test_a_person_overwriting_our_figure_sees_it_put_right(
     assert now["dealpulse_quality_score"] == values["dealpulse_quality_score"]
 
 
-def test_a_restored_deal_comes_back(
+def test_a_deal_can_leave_for_the_bin_come_back_and_go_for_good(
     installation: Installation, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     deal_id = sandbox.crm.deal_ids()[0]
@@ -197,10 +197,11 @@ def test_a_restored_deal_comes_back(
         with app.engine.connect() as database:
             assert _removed(database, deal_id) is None
         sandbox.crm.archive(deal_id)
+        run_jobs(app, chain.PULL)
         sandbox.crm.purge(deal_id)
         run_jobs(app, chain.PULL)
         with app.engine.connect() as database:
-            assert _removed(database, deal_id) is not None
+            assert _removed(database, deal_id) == "purged"
 
 
 def _removed(database, deal_id: str) -> str | None:
