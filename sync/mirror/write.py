@@ -19,6 +19,7 @@ from sync.mirror.write_deals import PageCounts, put_cursor, save_page
 
 __all__ = [
     "PageCounts",
+    "forget_cursor",
     "save_account",
     "save_cursor",
     "save_owners",

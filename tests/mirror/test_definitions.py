@@ -11,7 +11,13 @@ from sync.crm.base import Owner
 from sync.errors import ConfigError
 from sync.mirror import read, schema
 from sync.mirror.read import StoredAccount
-from sync.mirror.write import save_account, save_cursor, save_owners, save_pipelines
+from sync.mirror.write import (
+    forget_cursor,
+    save_account,
+    save_cursor,
+    save_owners,
+    save_pipelines,
+)
 from tests.mirror.records import ACCOUNT, T0, minutes, pipeline, rows, stage
 
 OFFER, WON = stage("offer"), stage("won", 1, probability=Decimal(1), is_closed=True, is_won=True)
@@ -142,4 +148,7 @@ def test_each_stream_has_its_cursor(engine: Engine) -> None:
     save_cursor(engine, "acme", "bin", {"after": "8"}, at=T0)
     save_cursor(engine, "acme", "bin", {}, at=minutes(1))
     assert read.cursor(engine, "acme", "deals") == {"after": "7", "til": "ø"}
+    assert read.cursor(engine, "acme", "bin") == {}
+    forget_cursor(engine, "acme", "deals")
+    assert read.cursor(engine, "acme", "deals") is None
     assert read.cursor(engine, "acme", "bin") == {}
