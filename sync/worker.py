@@ -23,7 +23,7 @@ from sync.config.model import Schedule
 from sync.errors import AuthError
 from sync.jobs.observers import Log
 from sync.jobs.runner import JobResult
-from sync.mirror import lease
+from sync.mirror import job_runs, lease
 
 LEASE = "worker"
 LEASE_TTL = timedelta(seconds=60)
@@ -65,6 +65,7 @@ class Worker:
         """Wait for the lease, run the schedule, and give both up in order."""
         if not self._acquire():
             return
+        job_runs.abandon_running(self.engine, at=self.clock.now())
         scheduler = self._scheduler()
         scheduler.start()
         self.log.info("worker started", holder=self.holder, connections=len(self.connections))

@@ -19,11 +19,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, make_url
 
 from sync.mirror.engine import open_engine, upgrade
 from tests.fake_clock import FakeClock
+
+settings.register_profile("dealpulse", deadline=None)  # machines are noisy
+settings.load_profile("dealpulse")
 
 GIVEN_SERVER = "DEALPULSE_TEST_POSTGRES_URL"
 SESSION_DIRECTORY = pytest.StashKey[Path]()
