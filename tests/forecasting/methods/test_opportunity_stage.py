@@ -182,3 +182,11 @@ def test_without_history_a_deal_was_in_the_stage_it_ended_in() -> None:
 def test_parameters_that_cannot_be_are_refused(parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         OpportunityStage(**parameters).fit(deals({}), NO_CHANGES, STAGES, as_of=AS_OF)
+
+
+def test_deals_without_a_pipeline_have_a_rate_of_their_own() -> None:
+    rows, moves = decided(2, 6, through="proposal")
+    loose = [{**row, "pipeline_id": None} for row in rows]
+    frame = deals({"deal_id": "open", "pipeline_id": None}, *loose)
+    row = learned(frame, moves)
+    assert (row["probability_source"], row["sample"]) == ("learned_pipeline", 8)
