@@ -27,9 +27,10 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
-config: $(VENV)/.installed  ## after a change of a setting: the example file and the page of all settings
+config: $(VENV)/.installed  ## after a change of a setting or command: the pages made from them
 	$(BIN)/python -m sync.config.example > config.example.yaml
 	$(BIN)/python -m sync.config.reference docs/configuration.md
+	$(BIN)/python -m sync.cli.reference > docs/commands.md
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

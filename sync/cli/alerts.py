@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from sync.alerts.store import delivery_counts
+from sync.alerts.store import retry_failed as retry_failed_deliveries
 from sync.cli.state import (
     ConnectionOption,
     FormatOption,
@@ -45,7 +46,14 @@ def send(
     context: typer.Context,
     connection: ConnectionOption = None,
     allow_mass_alert: Annotated[
-        bool, typer.Option(help="Send even if far more alerts are new than usual.")
+        bool, typer.Option("--allow-mass-alert", help="Send even if far more are new than usual.")
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Also what a channel refused for good, now that you have corrected it.",
+        ),
     ] = False,
 ) -> None:
     """Raise what is new, resolve what is fixed, and deliver what is waiting.
@@ -58,6 +66,9 @@ def send(
 
         def work(name: str) -> list[JobResult]:
             (settings,) = app.settings(name)
+            if retry_failed:
+                again = retry_failed_deliveries(app.engine, name)
+                console.print(f"{name}: {again} failed deliveries are tried again", markup=False)
             job = app.context(settings, allow_mass_alert=allow_mass_alert)
             return run_chain([chain.RAISE_ALERTS, chain.DELIVER_ALERTS], job)
 

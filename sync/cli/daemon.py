@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     once: Annotated[
-        bool, typer.Option(help="One cycle for each connection, then end; for cron.")
+        bool, typer.Option("--once", help="One cycle for each connection, then end; for cron.")
     ] = False,
     connection: ConnectionOption = None,
 ) -> None:

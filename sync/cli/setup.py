@@ -30,7 +30,10 @@ def init(
         str, typer.Option(help="The environment variable that holds the token.")
     ] = "HUBSPOT_TOKEN",  # noqa: S107 - the variable's name
     language: Annotated[str, typer.Option(help="en or nb.")] = "en",
-    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+    base_url: Annotated[
+        str | None, typer.Option(help="Another address than the CRM's own, such as the sandbox's.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented configuration that works as it stands.
 
@@ -40,7 +43,10 @@ def init(
     path = state.config_path or Path("dealpulse.yaml")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already; use --force to overwrite it.")
-    path.write_text(init_text(name=name, token_env=token_env, language=language), encoding="utf-8")
+    path.write_text(
+        init_text(name=name, token_env=token_env, language=language, base_url=base_url),
+        encoding="utf-8",
+    )
     console = notices()
     console.print(f"Wrote {path}. Next:", markup=False)
     if not os.environ.get(token_env):
@@ -64,7 +70,11 @@ def check(
         for settings in app.settings(connection):
             connected = connect(settings, app.loaded.secrets, app.clock)
             report, refused = check_report(
-                connected.source, connected.sink, settings, specs_in(app.config.language)
+                connected.source,
+                connected.sink,
+                settings,
+                specs_in(app.config.language),
+                app.config.staleness.after_days,
             )
             show(report, form, screen())
             failed += refused

@@ -56,7 +56,8 @@ def apply(
     allow_mass_change: Annotated[
         bool,
         typer.Option(
-            help="Write even if far more deals change than usual. Look at the plan first."
+            "--allow-mass-change",
+            help="Write even if far more deals change than usual. Look at the plan first.",
         ),
     ] = False,
 ) -> None:

@@ -42,6 +42,7 @@ def init_text(
     token_env: str | None = None,
     language: str | None = None,
     time_zone: str | None = None,
+    base_url: str | None = None,
 ) -> str:
     """The same text with what is known already filled in; None leaves the default.
 
@@ -51,6 +52,7 @@ def init_text(
         "connections[].kind": kind,
         "connections[].name": name,
         "connections[].token_env": token_env,
+        "connections[].base_url": base_url,
         "language": language,
         "time_zone": time_zone,
     }

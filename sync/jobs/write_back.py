@@ -54,6 +54,7 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
         "merged": report.merged,
         "rejected": report.rejected,
         "unknown": report.unknown,
+        "left_alone": report.left_alone,
     }
 
 

@@ -1,8 +1,10 @@
 """What `dealpulse check` tried, and what it would read and write."""
 
+from collections.abc import Collection
+
 from sync.config.model import Connection
 from sync.crm.base import AccessCheck, CrmSink, CrmSource, PropertySpec, PropertyStatus
-from sync.errors import AuthError, PermanentError
+from sync.errors import AuthError, DealpulseError, PermanentError
 from sync.report.table import Column, Report
 
 _COLUMNS = (
@@ -14,10 +16,19 @@ _COLUMNS = (
 
 
 def check_report(
-    source: CrmSource, sink: CrmSink, settings: Connection, specs: tuple[PropertySpec, ...]
+    source: CrmSource,
+    sink: CrmSink,
+    settings: Connection,
+    specs: tuple[PropertySpec, ...],
+    stages_named: Collection[str] = (),
 ) -> tuple[Report, list[str]]:
-    """The report, and what failed. Write checks fail only where write-back is switched on."""
+    """The report, and what failed. Write checks fail only where write-back is switched on.
+
+    stages_named: the stages that the configuration gives norms for, by label or id.
+    """
     checks = [*source.check(), _properties(sink, specs, settings.write_back.enabled)]
+    if stages_named:
+        checks.append(_stages(source, stages_named))
     needed = [c for c in checks if settings.write_back.enabled or c.needed_for != "writing"]
     failed = [f"{c.what}: {c.remedy or c.detail}" for c in needed if not c.ok]
     rows = [
@@ -42,6 +53,22 @@ def check_report(
         notes=[writes],
     )
     return report, failed
+
+
+def _stages(source: CrmSource, named: Collection[str]) -> AccessCheck:
+    what = "the stages in staleness.after_days"
+    try:
+        pipelines = source.pipelines()
+    except DealpulseError as error:
+        return AccessCheck(what, False, str(error))
+    known = {text for p in pipelines for s in p.stages for text in (s.stage_id, s.label)}
+    unknown = sorted(set(named) - known)
+    if not unknown:
+        return AccessCheck(what, True, "all there")
+    there = ", ".join(sorted(s.label for p in pipelines for s in p.stages if not s.is_closed))
+    return AccessCheck(
+        what, False, f"no such stage: {', '.join(unknown)}", f"Name one of: {there}."
+    )
 
 
 def _properties(sink: CrmSink, specs: tuple[PropertySpec, ...], write_back: bool) -> AccessCheck:
