@@ -124,6 +124,18 @@ def open_app(
 
 def connect(settings: model.Connection, secrets: Secrets, clock: Clock) -> Connected:
     """Build the adapter of one connection; nothing is sent yet."""
+    match settings:
+        case model.HubSpotConnection():
+            return _connect_hubspot(settings, secrets, clock)
+        case model.PipedriveConnection() | model.FileConnection():
+            raise ConfigError(
+                f"Connection {settings.name!r}: this version cannot read kind {settings.kind!r}."
+            )
+
+
+def _connect_hubspot(
+    settings: model.HubSpotConnection, secrets: Secrets, clock: Clock
+) -> Connected:
     limiter = Limiter(share=settings.rate_limit_share, clock=clock)
     client = HubSpotClient(
         secrets.token(settings).get_secret_value(),

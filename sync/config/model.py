@@ -71,12 +71,13 @@ class WriteBack(Strict):
     )
 
 
+_NAME = "Your short name for this account; kept for ever."
+
+
 class CrmConnection(Strict):
     """What every kind of connection has."""
 
-    name: ConnectionName = Field(
-        description="Your short name for this account; kept for ever.", examples=["main"]
-    )
+    name: ConnectionName = Field(description=_NAME, examples=["main"])
     write_back: WriteBack = Field(
         default_factory=WriteBack, description="What goes back to the CRM."
     )
@@ -85,6 +86,7 @@ class CrmConnection(Strict):
 class ApiConnection(CrmConnection):
     """A CRM that is called over HTTP."""
 
+    token_env: EnvName = Field(description="The environment variable that holds the token.")
     request_timeout_s: float = Field(60, gt=0, description="Give up on one request after this.")
     deadline_s: float = Field(
         600, gt=0, description="Give up on one call, with all its retries, after this."
@@ -121,6 +123,7 @@ class HubSpotConnection(ApiConnection):
 
 class PipedriveConnection(ApiConnection):
     kind: Literal["pipedrive"] = Field(description="Which CRM this is.")
+    name: ConnectionName = Field(description=_NAME, examples=["pipedrive"])
     token_env: EnvName = Field(
         "PIPEDRIVE_TOKEN", description="The environment variable that holds the API token."
     )
@@ -152,6 +155,7 @@ class PipedriveConnection(ApiConnection):
 
 class FileConnection(CrmConnection):
     kind: Literal["file"] = Field(description="Which CRM this is.")
+    name: ConnectionName = Field(description=_NAME, examples=["files"])
     folder: str = Field(
         description="Exports are put here, as CSV or XLSX; each is read once it stops growing.",
         examples=["import"],

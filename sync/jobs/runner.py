@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sync.config.model import ApiConnection
 from sync.errors import AuthError, DealpulseError
 from sync.jobs.context import Counts, JobContext, Partly, Stopped
 from sync.mirror import job_runs
@@ -62,7 +63,7 @@ def run_job(job: Job, ctx: JobContext) -> JobResult:
         counts, error = partly.counts, partly.error
     except DealpulseError as caught:
         error = caught
-        if isinstance(error, AuthError):
+        if isinstance(error, AuthError) and isinstance(ctx.settings, ApiConnection):
             error.add_note(f"{ctx.connection} takes its token from {ctx.settings.token_env}.")
     finally:
         job_runs.end_run(
