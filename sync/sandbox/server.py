@@ -11,9 +11,19 @@ from sync.sandbox.hosting import Hosted
 from sync.sandbox.hubspot.app import Api
 from sync.sandbox.hubspot.refusals import refusal
 from sync.sandbox.limits import Limits
+from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
+from sync.sandbox.pipedrive.server import PipedriveSandbox, serve_pipedrive
 from sync.sandbox.request_log import RequestLog
 
-__all__ = ["Behaviour", "RequestLog", "Sandbox", "serve"]
+__all__ = [
+    "Behaviour",
+    "PipedriveBehaviour",
+    "PipedriveSandbox",
+    "RequestLog",
+    "Sandbox",
+    "serve",
+    "serve_pipedrive",
+]
 
 
 class Sandbox(Hosted):
