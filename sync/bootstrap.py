@@ -20,6 +20,11 @@ from sync.config import model
 from sync.config.loader import Loaded, default_path, load
 from sync.config.secrets import Secrets
 from sync.crm.base import CrmSink, CrmSource
+from sync.crm.files.book import Book
+from sync.crm.files.intake import FolderSettings
+from sync.crm.files.preview import Preview, preview
+from sync.crm.files.sink import FileSink
+from sync.crm.files.source import FileSource
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
@@ -62,6 +67,10 @@ class App:
             raise ConfigError(f"There is no connection {only!r}; the configuration has: {names}.")
         return chosen
 
+    def connected(self, settings: model.Connection) -> Connected:
+        """The CRM of a connection, with its token read from the environment now."""
+        return connect(settings, self.loaded.secrets, self.clock)
+
     def context(
         self,
         settings: model.Connection,
@@ -72,7 +81,7 @@ class App:
         allow_mass_alert: bool = False,
     ) -> JobContext:
         """A job's surroundings, with the connection's token read from the environment now."""
-        connected = connect(settings, self.loaded.secrets, self.clock)
+        connected = self.connected(settings)
         return JobContext(
             config=self.config,
             settings=settings,
@@ -127,7 +136,9 @@ def connect(settings: model.Connection, secrets: Secrets, clock: Clock) -> Conne
     match settings:
         case model.HubSpotConnection():
             return _connect_hubspot(settings, secrets, clock)
-        case model.PipedriveConnection() | model.FileConnection():
+        case model.FileConnection():
+            return _connect_folder(settings, clock)
+        case model.PipedriveConnection():
             raise ConfigError(
                 f"Connection {settings.name!r}: this version cannot read kind {settings.kind!r}."
             )
@@ -155,6 +166,37 @@ def _connect_hubspot(
     )
     sink = HubSpotSink(settings.name, client, clock)
     return Connected(settings, source, sink, lambda: client.requests)
+
+
+def _connect_folder(settings: model.FileConnection, clock: Clock) -> Connected:
+    folder = FolderSettings(
+        connection=settings.name,
+        folder=Path(settings.folder),
+        mapping=Path(settings.mapping) if settings.mapping else None,
+        zone=settings.time_zone,
+        home_currency=settings.home_currency,
+        contents=settings.contents,
+        max_drop_share=settings.max_drop_share,
+    )
+    book = Book(folder.folder)
+    source = FileSource(folder, book, clock)
+    sink = FileSink(folder, Path(settings.outbox), book)
+    return Connected(settings, source, sink, lambda: source.files_read)
+
+
+def preview_file(
+    file: Path, settings: model.FileConnection | None, *, mapping: Path | None, clock: Clock
+) -> Preview:
+    """What would be made of an export. settings: None = those of a new file connection."""
+    assumed = settings or model.FileConnection(kind="file", name="files", folder="import")
+    configured = Path(assumed.mapping) if assumed.mapping else None
+    return preview(
+        file,
+        mapping=mapping or configured,
+        zone=assumed.time_zone,
+        home_currency=assumed.home_currency,
+        clock=clock,
+    )
 
 
 def open_channels(channels: Sequence[model.Channel], secrets: Secrets) -> list[Channel]:

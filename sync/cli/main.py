@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from sync import __version__
-from sync.cli import alerts, daemon, demo, results, sandbox, setup, state, writeback
+from sync.cli import alerts, daemon, demo, files, results, sandbox, setup, state, writeback
 from sync.cli import sync as sync_commands
 from sync.config.secrets import redact
 from sync.errors import DealpulseError
@@ -61,6 +61,7 @@ def root(
 
 setup.register(app)
 sync_commands.register(app)
+files.register(app)
 results.register(app)
 writeback.register(app)
 alerts.register(app)

@@ -34,6 +34,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     )
     for page in pages:
         counts.update(_save(ctx, page, source.capabilities.history))
+        counts["left_out"] += len(page.left_out)
         done += len(page.deals)
         ctx.progress.step("deals", done, total)
         if ctx.should_stop():
