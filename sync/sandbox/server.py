@@ -27,12 +27,15 @@ __all__ = [
 
 
 class Sandbox(Hosted):
-    """A simulated HubSpot; serves while its `with` block runs. `token` has every scope."""
+    """A simulated HubSpot; serves while its `with` block runs. `token` has every scope.
+
+    `desk`: for `salespeople.plan_edits` and `perform`.
+    """
 
     def __init__(
         self, company: Company, clock: Clock, host: str, port: int, behaviour: Behaviour
     ) -> None:
-        self.crm = Crm(company, clock, behaviour)
+        self.crm = self.desk = Crm(company, clock, behaviour)
         self.faults = Faults()
         self.token = self.crm.tokens.add().value
         limits = Limits(behaviour, clock, company.time_zone, self.crm.portal_id)

@@ -221,14 +221,14 @@ class PipedriveCrm:
 
     def user_id(self, key: Id) -> int:
         """The id of the company's owner with that id; ids from here go through."""
-        return self.users.ids.get(str(key)) or int(key)
+        return _own(self.users.ids, key)
 
     def stage_id(self, key: Id) -> int:
         """The id of the company's open stage with that id; ids from here go through."""
-        return self._loader.stages.get(str(key)) or int(key)
+        return _own(self._loader.stages, key)
 
     def pipeline_id(self, key: Id) -> int:
-        return self._loader.pipelines.get(str(key)) or int(key)
+        return _own(self._loader.pipelines, key)
 
     # what the API uses
 
@@ -307,3 +307,7 @@ class PipedriveCrm:
         activity.add_time = activity.update_time = self.now()
         self.touched_by_activity(deal.id)
         return activity
+
+
+def _own(ids: Mapping[str, int], key: Id) -> int:
+    return ids[key] if isinstance(key, str) and key in ids else int(key)

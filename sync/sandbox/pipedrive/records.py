@@ -27,7 +27,7 @@ class Change(NamedTuple):
     actor: Actor
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Deal:
     """Instants in epoch seconds; `custom` holds the custom fields that are not empty."""
 
@@ -64,7 +64,7 @@ class Deal:
     changes: list[Change] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Activity:
     """`due_time` is UTC, "" = the whole day."""
 
@@ -91,7 +91,7 @@ class Activity:
     note: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Note:
     id: int
     content: str

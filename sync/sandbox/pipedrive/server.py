@@ -9,6 +9,7 @@ from sync.sandbox.pipedrive.app import Api
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
 from sync.sandbox.pipedrive.control import PipedriveControl
 from sync.sandbox.pipedrive.crm import PipedriveCrm
+from sync.sandbox.pipedrive.desk import PipedriveDesk
 from sync.sandbox.pipedrive.ledger import Ledger
 from sync.sandbox.pipedrive.refusals import refusal
 
@@ -16,13 +17,15 @@ from sync.sandbox.pipedrive.refusals import refusal
 class PipedriveSandbox(Hosted):
     """Serves while its `with` block runs. `token`: an administrator's API token.
 
-    `ledger`: what the calls cost. For OAuth, `crm.tokens` has the client and makes grants.
+    `ledger`: what the calls cost. `desk`: for `salespeople.plan_edits` and `perform`. For OAuth,
+    `crm.tokens` has the client and makes grants.
     """
 
     def __init__(
         self, company: Company, clock: Clock, host: str, port: int, behaviour: PipedriveBehaviour
     ) -> None:
         self.crm = PipedriveCrm(company, clock, behaviour)
+        self.desk = PipedriveDesk(self.crm)
         self.faults = Faults(COMMON + PIPEDRIVE_ONLY)
         self.ledger = Ledger(behaviour, clock)
         self.token = self.crm.tokens.add()
