@@ -189,7 +189,6 @@ class DealPage:
     unparsed: Sequence[Unparsed] = ()
     left_out: Sequence[str] = ()
     whole_history: frozenset[str] = frozenset()
-    whole_history: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ remembered as long as the process lives. Our own follow-ups do not count.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -141,7 +141,7 @@ def _due(record: Mapping[str, Any], zone: ZoneInfo, doubts: Doubts) -> datetime 
     at = doubts.parse("due", _time, record.get("due_time"))
     if at is None:
         return values.noon(day, zone)
-    return datetime.combine(day, at, ZoneInfo("UTC")).astimezone(values.UTC)
+    return datetime.combine(day, at, UTC)
 
 
 def _time(raw: Any) -> time | None:

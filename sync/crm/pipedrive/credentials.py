@@ -119,7 +119,9 @@ class OAuth:
                 "first": self._installation,
                 "access_token": access_token,
                 "refresh_token": str(given.get("refresh_token") or refresh_token),
-                "ends": str(self._clock.now().timestamp() + float(given.get("expires_in") or 3600)),
+                "ends": str(
+                    self._clock.now().timestamp() + float(str(given.get("expires_in") or 3600))
+                ),
             },
         )
         return access_token

@@ -1,5 +1,4 @@
-"""Where a pull of Pipedrive stands: the cursor's content, and what is waiting for its history. Pure.
-"""
+"""Where a pull of Pipedrive stands: the cursor's content, and what waits for its history. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
