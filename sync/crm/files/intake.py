@@ -122,8 +122,7 @@ def _take_one(
     except OSError as error:
         raise PermanentError(f"{look.path} cannot be read: {error.strerror}.") from None
     read = list(book.files())
-    before = [f for f in read if f.sha256 == sha256]
-    if before and (before[-1].mapping == mapping_print or before[-1].seq != read[-1].seq):
+    if _was_read(settings, read, name, sha256, mapping_print):
         return
     last = max((f.file_time for f in read), default=None)
     if settings.contents == "full" and last is not None and file_time < last:
@@ -149,6 +148,19 @@ def _take_one(
     book.take(file, kept, gone, at=clock.now())
     done.files += 1
     done.said += said_of(name, found)
+
+
+def _was_read(
+    settings: FolderSettings, read: Sequence[ReadFile], name: str, sha256: str, mapping_print: str
+) -> bool:
+    """Whether the content is known. Where files hold everything, one may well say again what an
+    older one of another name said, because things went back to how they were."""
+    same = [file for file in read if file.sha256 == sha256]
+    if not same:
+        return False
+    if same[-1] is read[-1]:
+        return same[-1].mapping == mapping_print
+    return settings.contents == "delta" or any(file.name == name for file in same)
 
 
 def _gone(settings: FolderSettings, book: Book, found: Understood, name: str) -> Sequence[str]:

@@ -118,8 +118,12 @@ class Mapping(Strict):
         return own or status_of(written)
 
     def owner(self, written: str) -> OwnerMeaning | None:
+        """By the name in the file, or by the name or address that the mapping gives."""
         wanted = plain(written)
-        return next((o for name, o in self.owners.items() if plain(name) == wanted), None)
+        for written_as, owner in self.owners.items():
+            if wanted in {plain(said) for said in (written_as, owner.name, owner.email) if said}:
+                return owner
+        return None
 
 
 def load_mapping(path: Path) -> Mapping:

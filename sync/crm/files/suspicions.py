@@ -15,7 +15,6 @@ DEAD_AFTER: Final = timedelta(days=90)
 
 _TEST_WORDS: Final = frozenset({"test", "testing", "asdf", "demo test"})
 _DUPLICATE_WORDS: Final = frozenset({"duplicate", "dublett", "duplikat", "dobbeltregistrert"})
-_PAUSE: Final = timedelta(days=1)
 
 
 def suspicions(
@@ -50,10 +49,10 @@ def _of(
 
 
 def _dates(record: Record, file_time: datetime, zone: ZoneInfo) -> Iterator[tuple[Defect, str]]:
-    late = file_time + _PAUSE
-    if record.created_at is not None and record.created_at > late:
+    today = _day(file_time, zone)
+    if record.created_at is not None and _day(record.created_at, zone) > today:
         yield Defect.CREATED_IN_FUTURE, _day(record.created_at, zone)
-    if record.updated_at is not None and record.updated_at > late:
+    if record.updated_at is not None and _day(record.updated_at, zone) > today:
         yield Defect.UPDATED_IN_FUTURE, _day(record.updated_at, zone)
     if not record.closed:
         return
@@ -61,7 +60,7 @@ def _dates(record: Record, file_time: datetime, zone: ZoneInfo) -> Iterator[tupl
         won = record.status == DealStatus.WON
         yield (Defect.WON_WITHOUT_DATE if won else Defect.LOST_WITHOUT_DATE), ""
         return
-    if record.closed_at > late:
+    if _day(record.closed_at, zone) > today:
         yield Defect.CLOSED_IN_FUTURE, _day(record.closed_at, zone)
     if record.created_at is not None and _day(record.closed_at, zone) < _day(
         record.created_at, zone
