@@ -5,7 +5,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,8 +29,17 @@ from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
+from sync.crm.pipedrive.activities import Activities
+from sync.crm.pipedrive.client import PipedriveClient
+from sync.crm.pipedrive.credentials import ApiToken
+from sync.crm.pipedrive.field_map import FieldMap
+from sync.crm.pipedrive.ledger import Ledger
+from sync.crm.pipedrive.sink import PipedriveSink
+from sync.crm.pipedrive.source import PipedriveSource
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
+from sync.jobs.write_back import specs_in
+from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import open_engine, require_current, upgrade
 from sync.writeback.fields import PROPERTY_NAMES
 
@@ -47,11 +56,15 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that a command needs, opened from one configuration."""
+    """Everything that a command needs, opened from one configuration.
+
+    activities: what each Pipedrive connection has looked up, for as long as the process lives.
+    """
 
     loaded: Loaded
     engine: Engine
     clock: Clock
+    activities: dict[str, Activities] = field(default_factory=dict)
 
     @property
     def config(self) -> model.Config:
@@ -68,8 +81,46 @@ class App:
         return chosen
 
     def connected(self, settings: model.Connection) -> Connected:
-        """The CRM of a connection, with its token read from the environment now."""
-        return connect(settings, self.loaded.secrets, self.clock)
+        """The CRM of a connection, with its token read from the environment now; nothing is sent
+        yet."""
+        match settings:
+            case model.HubSpotConnection():
+                return _connect_hubspot(settings, self.loaded.secrets, self.clock)
+            case model.PipedriveConnection():
+                return self._connect_pipedrive(settings)
+            case model.FileConnection():
+                return _connect_folder(settings, self.clock)
+
+    def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
+        state = AdapterState(self.engine, settings.name, self.clock)
+        client = PipedriveClient(
+            ApiToken(self.loaded.secrets.token(settings).get_secret_value()),
+            base_url=settings.base_url,
+            timeout_s=settings.request_timeout_s,
+            deadline_s=settings.deadline_s,
+            limiter=Limiter(share=settings.rate_limit_share, clock=self.clock),
+            ledger=Ledger(
+                share=settings.daily_budget_share,
+                budget_tokens=settings.daily_budget_tokens,
+                clock=self.clock,
+                state=state,
+            ),
+            clock=self.clock,
+        )
+        specs = specs_in(self.config.language)
+        source = PipedriveSource(
+            settings.name,
+            client,
+            lookback=timedelta(minutes=settings.lookback_minutes),
+            rescan_open=timedelta(hours=settings.rescan_open_hours),
+            own_properties=specs,
+            state=state,
+            clock=self.clock,
+            rates=self.config.exchange_rates,
+            activities=self.activities.setdefault(settings.name, Activities()),
+        )
+        sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
+        return Connected(settings, source, sink, lambda: client.requests)
 
     def context(
         self,
@@ -129,19 +180,6 @@ def open_app(
         yield App(loaded=loaded, engine=engine, clock=clock or SystemClock())
     finally:
         engine.dispose()
-
-
-def connect(settings: model.Connection, secrets: Secrets, clock: Clock) -> Connected:
-    """Build the adapter of one connection; nothing is sent yet."""
-    match settings:
-        case model.HubSpotConnection():
-            return _connect_hubspot(settings, secrets, clock)
-        case model.FileConnection():
-            return _connect_folder(settings, clock)
-        case model.PipedriveConnection():
-            raise ConfigError(
-                f"Connection {settings.name!r}: this version cannot read kind {settings.kind!r}."
-            )
 
 
 def _connect_hubspot(

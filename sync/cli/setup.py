@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from sync.bootstrap import connect
 from sync.cli.state import ConnectionOption, FormatOption, State, notices, screen
 from sync.config.example import init_text
 from sync.errors import AuthError, ConfigError
@@ -68,7 +67,7 @@ def check(
     failed = []
     with state.app(migrate=True) as app:
         for settings in app.settings(connection):
-            connected = connect(settings, app.loaded.secrets, app.clock)
+            connected = app.connected(settings)
             report, refused = check_report(
                 connected.source,
                 connected.sink,
