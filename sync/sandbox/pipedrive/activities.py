@@ -35,6 +35,9 @@ _CHECKS: dict[str, v.Check] = {
     "priority": v.or_null(v.whole),
     "note": v.or_null(v.text),
 }
+KEYS = frozenset(_CHECKS)
+"""What a body may hold."""
+
 _KEPT = (
     "subject", "type", "owner_id", "org_id", "due_date", "due_time", "duration", "busy",
     "participants", "public_description", "priority", "note",

@@ -48,6 +48,7 @@ class Endpoint(NamedTuple):
 _READ, _WRITE = ("deals:read", "deals:full"), ("deals:full",)
 _DO_READ, _DO_WRITE = ("activities:read", "activities:full"), ("activities:full",)
 _FIELD_READ, _FIELD_WRITE = (*_READ, "deal-fields:full", "admin"), ("deal-fields:full", "admin")
+_FIELD_CHANGE = (*_FIELD_WRITE, "deals:full")
 _SETUP, _USERS, _PAST = (*_READ, "admin"), ("users:read",), ("recents:read",)
 _GOALS, _NOTES = ("goals:read", "goals:full"), (*_READ, "contacts:read", "contacts:full")
 
@@ -62,14 +63,14 @@ ENDPOINTS_V2 = (
     Endpoint("GET", "/dealFields", deal_fields.list_fields, 10, _FIELD_READ),
     Endpoint("POST", "/dealFields", deal_fields.create_field, 5, _FIELD_WRITE),
     Endpoint("GET", "/dealFields/{field_code}", deal_fields.read_field, 1, _FIELD_READ),
-    Endpoint("PATCH", "/dealFields/{field_code}", deal_fields.update_field, 5, _FIELD_WRITE),
+    Endpoint("PATCH", "/dealFields/{field_code}", deal_fields.update_field, 5, _FIELD_CHANGE),
     Endpoint("DELETE", "/dealFields/{field_code}", deal_fields.delete_field, 3, _FIELD_WRITE),
-    Endpoint("POST", "/dealFields/{field_code}/options", deal_fields.add_options, 5, _FIELD_WRITE),
+    Endpoint("POST", "/dealFields/{field_code}/options", deal_fields.add_options, 5, _FIELD_CHANGE),
     Endpoint(
-        "PATCH", "/dealFields/{field_code}/options", deal_fields.update_options, 5, _FIELD_WRITE
+        "PATCH", "/dealFields/{field_code}/options", deal_fields.update_options, 5, _FIELD_CHANGE
     ),
     Endpoint(
-        "DELETE", "/dealFields/{field_code}/options", deal_fields.delete_options, 3, _FIELD_WRITE
+        "DELETE", "/dealFields/{field_code}/options", deal_fields.delete_options, 3, _FIELD_CHANGE
     ),
     Endpoint("GET", "/activities", activities.list_activities, 10, _DO_READ),
     Endpoint("POST", "/activities", activities.create_activity, 5, _DO_WRITE),

@@ -19,6 +19,10 @@ _CHANGEABLE: dict[str, v.Check] = {
 _CREATED = _CHANGEABLE | {"field_type": v.one_of(*CREATABLE), "options": v.objects}
 
 
+KEYS, KEYS_OF_NEW = frozenset(_CHANGEABLE), frozenset(_CREATED)
+"""What a body may hold."""
+
+
 def list_fields(call: Call) -> Reply:
     call.known("include_fields", "limit", "cursor")
     include = _include(call)

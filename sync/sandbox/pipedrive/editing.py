@@ -50,6 +50,10 @@ _PLAIN = (
 )  # fmt: skip
 
 
+KEYS = frozenset(_CHECKS)
+"""What a body may hold."""
+
+
 class OpenDealsLimit(ValueError):
     """The plan allows no further open deal."""
 
