@@ -11,6 +11,7 @@ from forecasting.forecast import forecast
 from forecasting.history import KEY, stage_stays
 from forecasting.methods.opportunity_stage import OpportunityStage
 from forecasting.periods import periods_for
+from forecasting.snapshot import snapshot_now
 from sync.config.model import Config
 from sync.errors import ConfigError
 from sync.jobs.context import Counts, JobContext
@@ -48,14 +49,19 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         settings=settings,
         norms=norms,
     )
+    snapshot = snapshot_now(
+        inputs.deals,
+        inputs.changes,
+        inputs.stages,
+        inputs.owners,
+        as_of=inputs.as_of,
+        zone=inputs.zone,
+    )
     prior = ctx.config.forecast.prior_deals
     learned = OpportunityStage("learned", prior)
     stated = OpportunityStage("crm", prior)
     predictions = {
-        method.variant: method.fit(
-            inputs.deals, inputs.changes, inputs.stages, as_of=inputs.as_of
-        ).predict(inputs.deals)
-        for method in (stated, learned)
+        method.variant: method.fit(snapshot).predict(inputs.deals) for method in (stated, learned)
     }
     forecasts = pl.concat(
         [
