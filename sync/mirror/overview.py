@@ -40,6 +40,6 @@ def holdings(engine: Engine, connection: str) -> tuple[dict[str, int], dict[str,
     )
     with reading(engine) as database:
         return (
-            dict(database.execute(deals).tuples()),
-            dict(database.execute(alerts).tuples()),
+            dict(database.execute(deals).tuples().all()),
+            dict(database.execute(alerts).tuples().all()),
         )
