@@ -8,7 +8,7 @@ deal's creation, as a CRM's own history has.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,9 @@ ZONE: Final = "UTC"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A data set as the frames that a connection gives; `first`, `last`: days it watches."""
+    """A data set as the frames that a connection gives; `first`, `last`: days it watches,
+    both included.
+    """
 
     name: str
     deals: pl.DataFrame
@@ -165,7 +167,7 @@ def series(name: str) -> Account:
         .with_columns(won_at.dt.cast_time_unit("us").alias("closed_at"))
         .select(
             pl.format("{}-{}", "year", "month").alias("deal_id"),
-            pl.col("closed_at").alias("created_at"),
+            (pl.col("closed_at") - pl.duration(hours=1)).alias("created_at"),
             "closed_at",
             pl.lit("won").alias("status"),
             "amount",
@@ -174,7 +176,7 @@ def series(name: str) -> Account:
     )
     changes = _life(deals, known={"amount": "amount"})
     first = deals["closed_at"].min().date().replace(day=1)  # type: ignore[union-attr]
-    last = deals["closed_at"].max().date().replace(day=28)  # type: ignore[union-attr]
+    last = deals["closed_at"].max().date() + timedelta(days=13)  # type: ignore[union-attr]
     return _account(name, deals, changes, [("open", "open"), ("won", "won")], first, last)
 
 

@@ -28,9 +28,11 @@ def scored(results: pl.DataFrame, actual: pl.DataFrame) -> pl.DataFrame:
     kinds = told.select("origin", *METHOD, *_PERIOD, "segment_kind").unique()
     came = kinds.join(actual, on=(*_PERIOD, "segment_kind"), how="inner").select(*_ROW, "actual")
     days = (pl.col("origin") - pl.col("period_start")).dt.total_days()
+    unsaid = pl.col("forecast").is_null()
     return (
         told.join(came, on=_ROW, how="full", coalesce=True)
-        .with_columns(pl.col("actual", "forecast", *quantiles).fill_null(0.0))
+        .with_columns(pl.when(unsaid).then(0.0).otherwise(name).alias(name) for name in quantiles)
+        .with_columns(pl.col("actual", "forecast").fill_null(0.0))
         .with_columns(
             week=(days // 7 + 1).cast(pl.Int64),
             days_left=(pl.col("period_end") - pl.col("origin")).dt.total_days(),
