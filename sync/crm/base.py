@@ -250,10 +250,9 @@ class CrmSource(Protocol):
     def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
         """All deals in the CRM's recycle bin."""
 
-    def read(self, deal_ids: Sequence[str]) -> DealPage:
-        """The present state of these deals, without history; missing ones are simply absent.
-
-        A merged id comes back under its survivor's id.
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
+        """The present state of these deals, without changes unless `history`; missing ones are
+        simply absent. A merged id comes back under its survivor's id.
         """
 
     def close(self) -> None: ...

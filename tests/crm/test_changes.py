@@ -180,6 +180,16 @@ def test_reading_some_deals_gives_their_present_state(portal: Portal) -> None:
     assert {removal.deal_id for removal in page.removals} == {a, b}
 
 
+def test_a_deal_out_of_the_bin_is_read_with_its_history(portal: Portal) -> None:
+    a = portal.crm.id_of("a")
+    portal.crm.edit(a, {"dealstage": "offer"})
+    portal.crm.archive(a)
+    assert portal.source.read([a], history=True).deals == []
+    portal.crm.restore(a)
+    page = portal.source.read([a], history=True)
+    assert [c.new for c in page.changes if c.field is Field.STAGE] == ["new", "offer"]
+
+
 @pytest.mark.parametrize("merged", ["survivor", "missing", "omitted"])
 def test_a_merged_id_is_found_however_the_batch_treats_it(portal_of: Open, merged: str) -> None:
     portal = portal_of([deal("a"), deal("b")], merged_in_batch_read=merged)
