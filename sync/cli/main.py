@@ -1,5 +1,6 @@
 """The command `dealpulse`: one file per group of commands, one place for errors and exit codes."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +72,9 @@ demo.register(app)
 
 def main() -> None:
     """Run the command line; known errors become one message and their own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows ? for å
+            stream.reconfigure(errors="replace")
     try:
         app()
     except DealpulseError as error:

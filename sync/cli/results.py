@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.state import ConnectionOption, FormatOption, State, screen
-from sync.report.forecast import Segment, forecast_report
+from sync.cli.state import ConnectionOption, FormatOption, State, show_each
+from sync.config.model import Connection
+from sync.report.forecast import forecast_report
+from sync.report.naming import Segment
 from sync.report.quality import quality_report
-from sync.report.table import Format, show
+from sync.report.table import Format, Report
 from sync.report.velocity import velocity_report
 
 SegmentOption = Annotated[
@@ -34,8 +36,13 @@ def forecast(
     """
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            show(forecast_report(app.engine, settings.name, by), form, screen())
+        zone = app.config.time_zone
+        show_each(
+            app,
+            connection,
+            form,
+            lambda settings: [forecast_report(app.engine, settings.name, by, zone)],
+        )
 
 
 def velocity(
@@ -47,8 +54,13 @@ def velocity(
     """Sales velocity: opportunities x average value x win rate / cycle length = money per day."""
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            show(velocity_report(app.engine, settings.name, by), form, screen())
+        zone = app.config.time_zone
+        show_each(
+            app,
+            connection,
+            form,
+            lambda settings: [velocity_report(app.engine, settings.name, by, zone)],
+        )
 
 
 def quality(
@@ -59,9 +71,15 @@ def quality(
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """What is wrong with the open deals: findings by rule, and the worst deals."""
+    """What is wrong with the open deals: findings by rule, and the worst deals.
+
+    CSV has the deals alone; with --deals 0 the rules.
+    """
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            for report in quality_report(app.engine, settings.name, app.config, worst=deals):
-                show(report, form, screen())
+
+        def build(settings: Connection) -> list[Report]:
+            reports = quality_report(app.engine, settings.name, app.config, worst=deals)
+            return reports[-1:] if form is Format.CSV else reports
+
+        show_each(app, connection, form, build)

@@ -1,5 +1,6 @@
 """The simulated CRM, served for trying things out: sandbox."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 
 from sync.clock import SystemClock
+from sync.errors import ConfigError
 from sync.sandbox.behaviour import Behaviour
 from sync.sandbox.company import Company
 from sync.sandbox.deals_file import read_company
@@ -25,7 +27,9 @@ def sandbox(
     ] = None,
     deals: Annotated[int, typer.Option(help="Deals to generate.", min=1)] = 3000,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 = any free one.")] = 8788,
+    port: Annotated[
+        int, typer.Option(help="Port on this machine; 0 = any free one.", min=0, max=65535)
+    ] = 8788,
     index_lag: Annotated[
         float, typer.Option(help="How many seconds search lags behind, as HubSpot's does.", min=0)
     ] = 0,
@@ -39,14 +43,22 @@ def sandbox(
     company = _company(deals_file, deals, seed)
     behaviour = Behaviour(index_lag_s=index_lag)
     console = Console(soft_wrap=True)
-    with serve(company, clock=clock, port=port, behaviour=behaviour) as running:
+    try:
+        served = serve(company, clock=clock, port=port, behaviour=behaviour)
+    except OSError as error:
+        raise ConfigError(
+            f"The sandbox cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose "
+            "another --port (0 = any free one), or end the program that uses it."
+        ) from None
+    with served as running:
         console.print(
             f"{company.name}: {len(company.deals):,} deals\n"
             f"  address  {running.url}\n"
             f"  token    {running.token}    (made up; only this sandbox knows it)\n"
             f"In another terminal:\n"
             f"  export HUBSPOT_TOKEN={running.token}\n"
-            f"  dealpulse init --base-url {running.url} && dealpulse sync",
+            f"  dealpulse init --base-url {running.url} && dealpulse sync\n"
+            "Ctrl-C ends it; what was changed in it is gone then.",
             markup=False,
             highlight=False,
         )
