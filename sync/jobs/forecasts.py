@@ -80,7 +80,10 @@ def forecasts(
             pl.col("open_amount").fill_null(0.0),
             "open_deals",
             pl.col("open_expected").alias("weighted_amount"),
-            pl.col("new_expected").alias("new_amount"),
+            # a method that leaves new deals out says nothing of them, which is not 0
+            pl.when(pl.col("new_variance").max().over(_KEY) > 0)
+            .then("new_expected")
+            .alias("new_amount"),
             "p10",
             "p50",
             "p90",

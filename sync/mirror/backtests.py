@@ -26,7 +26,7 @@ def save_origin(
     """Add an origin's forecasts of finished periods (as table backtest_origin); how many came.
 
     A period that is stored already keeps what it has, whatever `rows` say of it. `deals` is JSON
-    text or null.
+    text.
     """
     common = {"connection": connection, "definition": definition, "job_run_id": run_id}
     with writing(engine, alone=f"backtest {connection}") as transaction:
@@ -119,5 +119,5 @@ def _add(transaction: Connection, table: Table, rows: list[dict[str, Any]], json
     if not rows:
         return
     for row in rows:
-        row[json] = None if row[json] is None else orjson.loads(row[json])
+        row[json] = orjson.loads(row[json])
     transaction.execute(insert(table), rows)

@@ -316,7 +316,7 @@ backtest_origin = Table(
     Column("note", String),
     Column("actual", Float, nullable=False),
     Column("actual_deals", Integer, nullable=False),
-    Column("deals", Json, comment="Of a total: how the chances of single deals did."),
+    Column("deals", Json, nullable=False, comment="Of a total: how the chances of deals did."),
     comment="Forecasts of past days, and what came. Never updated. Written by backtest.",
 )
 

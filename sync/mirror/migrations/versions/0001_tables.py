@@ -446,10 +446,7 @@ def upgrade() -> None:
         sa.Column("actual", sa.Float(), nullable=False),
         sa.Column("actual_deals", sa.Integer(), nullable=False),
         sa.Column(
-            "deals",
-            types.Json,
-            nullable=True,
-            comment="Of a total: how the chances of single deals did.",
+            "deals", types.Json, nullable=False, comment="Of a total: how the chances of deals did."
         ),
         sa.ForeignKeyConstraint(
             ["job_run_id"], ["job_run.id"], name=op.f("fk_backtest_origin_job_run_id_job_run")
