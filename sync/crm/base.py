@@ -293,11 +293,13 @@ class PropertyStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PropertyState:
     """DIFFERS: label, description or options are not ours (can be put right). CONFLICT: another
-    type holds the name; a person has to rename or delete it. `detail` says what."""
+    type holds the name; a person has to rename or delete it. `detail` says what. created_at: no
+    value is older than that; None where the CRM does not say."""
 
     name: str
     status: PropertyStatus
     detail: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

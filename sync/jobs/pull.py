@@ -47,7 +47,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
             raise Stopped
 
     counts.update(_pull_removed(ctx))
-    ctx.notes.extend(left_out)
+    ctx.notes[:] = left_out  # a daemon keeps its context
     return {"left_out": len(left_out), **counts}
 
 

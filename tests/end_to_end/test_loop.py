@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,22 @@ def _stages(app: App, deal_id: str) -> list[str | None]:
 
 def _stages_in(sandbox: Sandbox, deal_id: str) -> list[object]:
     return [version["value"] for version in sandbox.crm.history(deal_id, "dealstage")]
+
+
+def test_a_property_that_a_person_deleted_is_made_and_filled_again(
+    installation: Installation, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    with installation.app(clock) as app:
+        run_jobs(app)
+        before = written_values(sandbox)
+        clock.advance(minutes=15)
+        sandbox.crm.remove_property("dealpulse_quality_score")
+        sandbox.crm.purge_property("dealpulse_quality_score")
+        run_jobs(app, chain.PULL)
+        context = app.context(app.config.connections[0])
+        interrupted = replace(context, should_stop=lambda: True)
+        assert run_job(chain.WRITE_BACK, interrupted).stopped, "made again, not yet filled"
+        clock.advance(minutes=15)
+        assert run_job(chain.WRITE_BACK, context).counts["confirmed"] == len(before)
+        assert run_job(chain.WRITE_BACK, context).counts.get("written", 0) == 0
+    assert written_values(sandbox) == before
