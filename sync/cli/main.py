@@ -83,4 +83,5 @@ def main() -> None:
         )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What was committed is whole; the same command goes on.\n")
         sys.exit(130)

@@ -38,7 +38,7 @@ def mirror_report(engine: Engine, connection: str, time_zone: str | None = None)
     notes.append(
         f"Last good pull: {local_time(pulled_at, zone)}."
         if pulled_at is not None
-        else "Never pulled yet: `dealpulse sync` does the first load."
+        else "No pull has finished yet: `dealpulse sync` does the first load, or goes on with it."
     )
     return Report(
         title=connection,

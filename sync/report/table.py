@@ -185,7 +185,7 @@ def _show_table(report: Report, console: Console) -> None:
     else:
         console.print(Text(report.title, style="bold"))
     for note in report.notes:
-        console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False))
 
 
 def _table(report: Report, width: int) -> RichTable:

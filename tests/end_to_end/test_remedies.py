@@ -134,7 +134,7 @@ def test_write_back_that_is_off_writes_nothing(
     assert installation.run("sync").returncode == 0
     plan = installation.run("writeback", "plan")
     assert plan.returncode == 0, plan.stderr
-    assert "dealpulse_win_probability" in plan.stdout
+    assert "win_probability" in plan.stdout
     sandbox.requests.clear()
     refused = installation.run("writeback", "apply")
     assert refused.returncode == 2
