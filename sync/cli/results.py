@@ -7,7 +7,7 @@ import typer
 from sync.cli.state import ConnectionOption, FormatOption, State, show_each
 from sync.config.model import Connection
 from sync.report.forecast import forecast_report
-from sync.report.naming import Segment
+from sync.report.naming import ForecastSegment, Segment
 from sync.report.quality import quality_report
 from sync.report.table import Format, Report
 from sync.report.velocity import velocity_report
@@ -25,24 +25,38 @@ def register(app: typer.Typer) -> None:
 
 def forecast(
     context: typer.Context,
-    by: SegmentOption = Segment.TOTAL,
+    by: Annotated[
+        ForecastSegment,
+        typer.Option("--by", help="One line for all, or a line per pipeline, team, owner or type."),
+    ] = ForecastSegment.TOTAL,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Every method's figure, side by side.")
+    ] = False,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Revenue expected this and next month and quarter.
+    """Revenue expected this and next month and quarter, as a range with its past accuracy.
 
-    Won so far plus amount x probability of the open deals that should close in the period: once
-    with the CRM's stage probabilities, once with those that your own history shows.
+    The figure of the combination that the last back-test chose, the error it had on your own past,
+    and the error that chance alone leaves to any method.
     """
     state: State = context.obj
     with state.app() as app:
-        zone = app.config.time_zone
-        show_each(
-            app,
-            connection,
-            form,
-            lambda settings: [forecast_report(app.engine, settings.name, by, zone)],
-        )
+        config = app.config
+
+        def build(settings: Connection) -> list[Report]:
+            report = forecast_report(
+                app.engine,
+                settings.name,
+                by,
+                config.time_zone,
+                methods=methods,
+                show_rep_figures=config.forecast.show_rep_figures,
+                language=config.language,
+            )
+            return [report]
+
+        show_each(app, connection, form, build)
 
 
 def velocity(

@@ -16,10 +16,11 @@ from forecasting import accuracy, backtest, deal_scores
 from forecasting.backtest import OriginResult
 from forecasting.combination import NAME, RECORD_SCHEMA, Weights, weigh
 from forecasting.deals import Period
-from forecasting.intervals import chance_floor, with_intervals
+from forecasting.intervals import with_intervals
 from forecasting.periods import periods_for
 from forecasting.segments import ALL_SEGMENTS
 from sync.jobs.context import Counts, JobContext, Stopped
+from sync.jobs.forecasts import floor
 from sync.jobs.inputs import Inputs, definition_of, methods_of, read_inputs
 from sync.jobs.runner import JobFunction
 from sync.mirror import backtests
@@ -183,7 +184,7 @@ def _score(bench: _Bench, first: date) -> int:
                 "first_origin": group["origin"].min(),
                 "last_origin": group["origin"].max(),
                 **of_rows(group),
-                "floor": _floor(group, inputs),
+                "floor": floor(group, _won_since(inputs, group)),
                 "verdict": json.dumps(_told(verdicts.get(horizon), str(name), str(variant))),
             }
         )
@@ -215,16 +216,10 @@ def of_rows(group: pl.DataFrame) -> dict[str, Any]:
     )
 
 
-def _floor(group: pl.DataFrame, inputs: Inputs) -> float | None:
-    """What chance alone leaves of error, given what was won already on those days."""
-    first = group["period_start"].min()
-    amounts = inputs.deals.filter(
-        (pl.col("status") == "won") & (pl.col("closed_on") >= pl.lit(first))
-    )["amount"].drop_nulls()
-    wins = float((group["actual_deals"]).sum()) / group.height
-    rest = float((group["actual_deals"] - group["won_deals"]).clip(0).sum()) / group.height
-    floor = chance_floor(amounts, rest).wape
-    return None if floor is None or not wins else floor * rest / wins
+def _won_since(inputs: Inputs, group: pl.DataFrame) -> pl.Series:
+    first = pl.lit(group["period_start"].min())
+    won = (pl.col("status") == "won") & (pl.col("closed_on") >= first)
+    return inputs.deals.filter(won)["amount"]
 
 
 def _verdicts(

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from forecasting import backtest
-from forecasting.combination import NAME, RECORD_SCHEMA
+from forecasting import backtest, scores
+from forecasting.combination import NAME, RECORD_SCHEMA, like
 from forecasting.deals import Period
-from forecasting.intervals import with_intervals
+from forecasting.intervals import chance_floor, with_intervals
 from forecasting.methods import ForecastMethod
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.segments import ALL_SEGMENTS, by_segment
@@ -19,13 +20,15 @@ from sync.jobs.inputs import Inputs
 from sync.mirror import backtests
 
 _KEY = ("method", "variant")
+_RECORD = {**RECORD_SCHEMA, "won_deals": pl.Int64, "actual_deals": pl.Int64}
+_MADE = ("method", "known_as", "period_kind", "period_start")
 _CELL = ("period_kind", "period_start", "segment_kind", "segment")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the last back-test knows: its `definition` (None before the first) and every finished
-    forecast of the account's total, as RECORD_SCHEMA.
+    forecast of the account's total, as RECORD_SCHEMA with won_deals and actual_deals.
     """
 
     definition: str | None
@@ -36,9 +39,9 @@ def last_record(ctx: JobContext) -> Record:
     """The record that the last back-test left."""
     definition = backtests.last_definition(ctx.engine, ctx.connection)
     if definition is None:
-        return Record(None, pl.DataFrame(schema=RECORD_SCHEMA))
+        return Record(None, pl.DataFrame(schema=_RECORD))
     stored = backtests.origin_rows(ctx.engine, ctx.connection, definition)
-    return Record(definition, stored.select(*RECORD_SCHEMA))
+    return Record(definition, stored.select(*_RECORD))
 
 
 def forecasts(
@@ -67,8 +70,10 @@ def forecasts(
     weights = _weights(record, totals, inputs)
     return (
         pl.concat([*ranged, combined.select(ranged[0].columns)])
+        .with_columns(known_as=_known_as())
         .join(parameters, on=_KEY, how="left")
         .join(weights, on=("period_kind", "period_start"), how="left")
+        .join(_past(record, periods, inputs), on=_MADE, how="left", nulls_equal=True)
         .join(_open_amounts(snapshot, periods), on=_CELL, how="left")
         .select(
             *_KEY,
@@ -91,6 +96,9 @@ def forecasts(
             "sample",
             "note",
             "interval_note",
+            _of_total("past_wape"),
+            _of_total("past_origins"),
+            _of_total("floor"),
             (pl.col("method") == NAME).alias("chosen"),
             "left_out",
             pl.coalesce("parameters", pl.when(pl.col("method") == NAME).then("weights")).alias(
@@ -143,3 +151,53 @@ def _open_amounts(snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame
         )
         for period in periods
     )
+
+
+def _known_as() -> pl.Expr:
+    """The variant by which the record is kept: the combination is one, however it was made."""
+    return pl.when(pl.col("method") == NAME).then(pl.lit("")).otherwise("variant")
+
+
+def _of_total(name: str) -> pl.Expr:
+    return pl.when(pl.col("segment_kind") == "total").then(name).alias(name)
+
+
+def _past(record: Record, periods: Sequence[Period], inputs: Inputs) -> pl.DataFrame:
+    """How each method did when as much of such a period was left as now, and what chance leaves."""
+    won = inputs.deals.filter(pl.col("status") == "won")
+    rows: list[dict[str, Any]] = []
+    for period in periods:
+        known = like(record.rows, period, inputs.today).with_columns(known_as=_known_as())
+        for (method, variant), made in known.group_by("method", "known_as"):
+            amounts = won.filter(pl.col("closed_on") >= made["period_start"].min())["amount"]
+            rows.append(
+                {
+                    "method": method,
+                    "known_as": variant,
+                    "period_kind": period.kind.value,
+                    "period_start": period.start,
+                    "past_wape": scores.wape(made["actual"], made["forecast"]),
+                    "past_origins": made.height,
+                    "floor": floor(made, amounts),
+                }
+            )
+    schema = {
+        "method": pl.String,
+        "known_as": pl.String,
+        "period_kind": pl.String,
+        "period_start": pl.Date,
+        "past_wape": pl.Float64,
+        "past_origins": pl.Int64,
+        "floor": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def floor(made: pl.DataFrame, won_amounts: pl.Series) -> float | None:
+    """WAPE that chance alone leaves to forecasts made when `won_deals` of `actual_deals` were won
+    already; None where nothing was won.
+    """
+    wins = float(made["actual_deals"].sum()) / made.height
+    rest = float((made["actual_deals"] - made["won_deals"]).clip(0).sum()) / made.height
+    lowest = chance_floor(won_amounts.drop_nulls(), rest).wape
+    return None if lowest is None or not wins else lowest * rest / wins

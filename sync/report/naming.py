@@ -17,24 +17,39 @@ class Segment(StrEnum):
     OWNER = "owner"
 
 
-def segment_names(engine: Engine, connection: str, by: Segment) -> dict[str, str]:
-    """Ids of pipelines or owners to the names people know them by; "" is that of deals without."""
-    if by is Segment.TOTAL:
+class ForecastSegment(StrEnum):
+    TOTAL = "total"
+    PIPELINE = "pipeline"
+    TEAM = "team"
+    OWNER = "owner"
+    TYPE = "type"
+
+
+AnySegment = Segment | ForecastSegment
+
+
+def segment_names(engine: Engine, connection: str, by: AnySegment) -> dict[str, str]:
+    """Ids of pipelines or owners to the names people know them by; "" is that of deals without.
+    Teams and types are known by their own names.
+    """
+    if by == "total":
         return {"": "all"}
+    if by in ("team", "type"):
+        return {"": "(none)"}
     pipeline, owner = schema.pipeline, schema.owner
     query = (
         select(pipeline.c.pipeline_id, pipeline.c.label).where(pipeline.c.connection == connection)
-        if by is Segment.PIPELINE
+        if by == "pipeline"
         else select(owner.c.owner_id, owner.c.name).where(owner.c.connection == connection)
     )
     with reading(engine) as database:
         names = {row[0]: row[1] for row in database.execute(query)}
-    return names | {"": "(none)" if by is Segment.PIPELINE else "(nobody)"}
+    return names | {"": "(none)" if by == "pipeline" else "(nobody)"}
 
 
-def segment_columns(by: Segment) -> tuple[Column, ...]:
+def segment_columns(by: AnySegment) -> tuple[Column, ...]:
     """The columns that name a line's segment; the total of all deals needs none on the screen."""
-    shown = by is not Segment.TOTAL
+    shown = by != "total"
     return (
         Column("segment", by.value.capitalize(), on_screen=shown),
         Column("segment_id", on_screen=False),

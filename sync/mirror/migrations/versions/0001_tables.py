@@ -348,6 +348,21 @@ def upgrade() -> None:
         sa.Column("note", sa.String(), nullable=True, comment="Why it is not what was asked for."),
         sa.Column("interval_note", sa.String(), nullable=True),
         sa.Column(
+            "past_wape",
+            sa.Float(),
+            nullable=True,
+            comment="Of its forecasts made as far ahead, of the total.",
+        ),
+        sa.Column(
+            "past_origins", sa.Integer(), nullable=True, comment="How many of those there are."
+        ),
+        sa.Column(
+            "floor",
+            sa.Float(),
+            nullable=True,
+            comment="Error that chance alone leaves, as far ahead.",
+        ),
+        sa.Column(
             "chosen", sa.Boolean(), nullable=False, comment="The one that the last back-test chose."
         ),
         sa.Column(
