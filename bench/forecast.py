@@ -85,8 +85,12 @@ def cases() -> Iterator[Case]:
 
 
 def lineup() -> list[ForecastMethod]:
-    """Every registered method in every variant it names."""
-    return [METHODS["opportunity_stage"](probabilities="learned")]
+    """Every registered method in the variants that need no person's word."""
+    chosen: dict[str, list[dict[str, Any]]] = {
+        "opportunity_stage": [{"probabilities": "learned"}],
+        "multivariable": [{"learned": "table"}, {"learned": "additive"}],
+    }
+    return [METHODS[name](**told) for name, every in chosen.items() for told in every]
 
 
 def _forgetful(share: float) -> Callable[[], Account]:

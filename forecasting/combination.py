@@ -27,7 +27,7 @@ LEAST: Final = 3
 
 ORDER: Final[tuple[MethodKey, ...]] = (
     ("multivariable", "additive"),
-    ("multivariable", "conversion"),
+    ("multivariable", "table"),
     ("historical", "smoothed"),
     ("historical", "seasonal"),
     ("historical", "last_year"),
@@ -202,17 +202,24 @@ def combine(totals: pl.DataFrame, weights: Mapping[Period, Weights]) -> pl.DataF
 
 
 def residuals(
-    record: pl.DataFrame, period: Period, origin: date, method: MethodKey | str = NAME
+    record: pl.DataFrame,
+    period: Period,
+    origin: date,
+    method: MethodKey | str = NAME,
+    *,
+    last: int = LAST,
 ) -> pl.DataFrame:
-    """The finished forecasts of one method (or all variants of one name) that are like `period` at
-    `origin`, as `intervals.RESIDUAL_SCHEMA`.
+    """The last finished forecasts of one method, or of all variants of one name, that are like
+    `period` at `origin`, as `intervals.RESIDUAL_SCHEMA`.
     """
     of_method = (
         pl.col("method") == method
         if isinstance(method, str)
         else (pl.col("method") == method[0]) & (pl.col("variant") == method[1])
     )
-    return like(record.filter(of_method), period, origin).select(
+    finished = like(record.filter(of_method), period, origin)
+    recent = finished["origin"].unique().sort(descending=True).head(last)
+    return finished.filter(pl.col("origin").is_in(recent.implode())).select(
         "period_kind",
         (pl.col("period_end") - pl.col("origin")).dt.total_days().alias("days_left"),
         "expected_rest",

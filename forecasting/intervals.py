@@ -30,6 +30,12 @@ PRIOR_SHOCK: Final = 0.10
 PRIOR_ORIGINS: Final = 4.0
 """Before an account has a record of its own, a shock of 10 %, which weighs as much as 4 origins."""
 
+OUTLYING: Final = 2.5
+"""Errors beyond so many robust standard deviations are cut: 1 in 80 of a normal law."""
+
+_TYPICAL: Final = 0.4549
+"""Median of the square of a standard normal variable."""
+
 _STEEPEST: Final = 4.0
 """Skewness beyond which one deal decides and no expansion in moments holds; it is cut here."""
 
@@ -68,19 +74,28 @@ def common_shock(residuals: pl.DataFrame, *, days_left: int) -> Shock:
     """The shock that `residuals` (see RESIDUAL_SCHEMA) show for a horizon of `days_left`.
 
     Only origins whose own horizon was between half and twice as long count. Of each relative error,
-    squared, the part that independent deals explain is taken off; the mean of what is left, with
-    the prior in it, is the variance of the shock, never below 0.
+    squared and cut where it is an outlier, the part that independent deals explain is taken off;
+    the mean of what is left, with the prior in it, is the variance of the shock, never below 0.
     """
     known = residuals.filter(
         pl.col("days_left").is_between(days_left / 2, days_left * 2) & (pl.col("expected_rest") > 0)
     )
     mean = known["expected_rest"].to_numpy()
-    squared = ((known["actual_rest"].to_numpy() - mean) / mean) ** 2
+    squared = _tempered(((known["actual_rest"].to_numpy() - mean) / mean) ** 2)
     by_chance = known["variance_rest"].to_numpy() / mean**2
     beyond = (squared - by_chance) / (1 + by_chance)
     variance = (PRIOR_ORIGINS * PRIOR_SHOCK**2 + beyond.sum()) / (PRIOR_ORIGINS + known.height)
     few = f"few_finished_origins:{known.height}" if known.height < PRIOR_ORIGINS else None
     return Shock(math.sqrt(max(0.0, variance)), known.height, few)
+
+
+def _tempered(squared: Values) -> Values:
+    """Squared errors cut at `OUTLYING` robust standard deviations, the prior's origins among them:
+    one wild forecast of a young account must not widen every interval of its next quarter.
+    """
+    prior = np.full(int(PRIOR_ORIGINS), PRIOR_SHOCK**2 * _TYPICAL)
+    typical = np.median(np.concatenate([squared, prior])) / _TYPICAL
+    return np.minimum(squared, OUTLYING**2 * typical)
 
 
 def shaken(

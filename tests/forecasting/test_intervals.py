@@ -32,6 +32,15 @@ def test_the_shock_is_what_chance_does_not_explain() -> None:
     assert (shock.sample, shock.note) == (4, None)
 
 
+def test_one_wild_forecast_does_not_widen_everything() -> None:
+    calm = [(28, 100.0, 0.0, 110.0)] * 6
+    wild = intervals.common_shock(residuals(*calm, (28, 100.0, 0.0, 500.0)), days_left=28)
+    # of the squares 6 are 0.01, 4 (the prior's typical ones) 0.0045: the median is 0.01, and the
+    # outlier is cut at 2.5^2 / 0.4549 times that
+    cut = 2.5**2 * 0.01 / 0.4549
+    assert wild.sd**2 == pytest.approx((4 * 0.01 + 6 * 0.01 + cut) / 11)
+
+
 def test_errors_smaller_than_chance_leave_no_shock() -> None:
     record = residuals(*[(28, 100.0, 2500.0, 100.0)] * 10)
     assert intervals.common_shock(record, days_left=28).sd == 0
