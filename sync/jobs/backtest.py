@@ -167,7 +167,7 @@ def _score(bench: _Bench, first: date) -> int:
     stored = stored.filter(pl.col("origin") >= first)
     if stored.is_empty():
         return 0
-    rows = with_horizon(stored)
+    rows = backtests.with_horizon(stored)
     verdicts = _verdicts(stored, inputs, ctx.config.forecast.periods)
     found = []
     for key, group in rows.group_by("method", "variant", "period_kind", "ahead"):
@@ -193,18 +193,6 @@ def _score(bench: _Bench, first: date) -> int:
         ctx.engine, bench.run_id, ctx.connection, as_of=inputs.as_of, scores=scores
     )
     return scores.height
-
-
-def with_horizon(stored: pl.DataFrame) -> pl.DataFrame:
-    """Stored forecasts with `ahead` (0: the period had begun, 1: it was the next) and `week` of the
-    period; the combination under one name, however it was made on each day.
-    """
-    days = (pl.col("origin") - pl.col("period_start")).dt.total_days()
-    return stored.with_columns(
-        ahead=(pl.col("period_start") > pl.col("origin")).cast(pl.Int64),
-        week=(days // 7 + 1).cast(pl.Int64),
-        variant=pl.when(pl.col("method") == NAME).then(pl.lit("")).otherwise("variant"),
-    )
 
 
 def of_rows(group: pl.DataFrame) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 from sqlalchemy import Connection, Engine, Table, func, insert, select
 
+from forecasting.combination import NAME
 from sync.mirror.columns import frame
 from sync.mirror.engine import reading, writing
 from sync.mirror.schema import backtest_origin, backtest_score
@@ -62,6 +63,18 @@ def origin_rows(
     )
     order = ("origin", "period_kind", "period_start", "method", "variant", "segment")
     return frame(engine, query).sort(*order)
+
+
+def with_horizon(stored: pl.DataFrame) -> pl.DataFrame:
+    """Stored forecasts with `ahead` (0: the period had begun, 1: it was the next) and `week` of the
+    period; the combination under one name, however it was made on each day.
+    """
+    days = (pl.col("origin") - pl.col("period_start")).dt.total_days()
+    return stored.with_columns(
+        ahead=(pl.col("period_start") > pl.col("origin")).cast(pl.Int64),
+        week=(days // 7 + 1).cast(pl.Int64),
+        variant=pl.when(pl.col("method") == NAME).then(pl.lit("")).otherwise("variant"),
+    )
 
 
 def save_scores(

@@ -133,7 +133,7 @@ def forecast_report(
         notes=[
             f"As of {local_time(as_of, zone)}: {DEFINITION}.",
             f"Learned from {decided:,} decided deals, {won:,} of them won. {RANGE}",
-            *_accuracy(latest, methods),
+            *(_accuracy(latest, methods) if by == "total" else ()),
             *_said(latest, language),
             *(_left_out(shown) if shown and not methods else ()),
         ],
