@@ -76,13 +76,17 @@ def check(
 
         def build(settings: Connection) -> list[Report]:
             connected = connect(settings, app.loaded.secrets, app.clock)
-            report, refused = check_report(
-                connected.source,
-                connected.sink,
-                settings,
-                specs_in(app.config.language),
-                app.config.staleness.after_days,
-            )
+            try:
+                report, refused = check_report(
+                    connected.source,
+                    connected.sink,
+                    settings,
+                    specs_in(app.config.language),
+                    app.config.staleness.after_days,
+                )
+            except AuthError as error:
+                error.add_note(f"{settings.name} takes its token from {settings.token_env}.")
+                raise
             failed.extend(refused)
             return [report]
 
