@@ -1,24 +1,49 @@
-"""`python -m bench --deals 3000 --deals 10000`: run the benchmarks, print tables, write JSON."""
+"""`python -m bench [loop|forecast|scale]`: print tables and write JSON into bench/out/."""
 
 import argparse
 import json
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import loop
+from bench import forecast, loop, scale
 
 OUT = Path(__file__).with_name("out")
+CONSOLE = Console(width=140)
 
 
 def main() -> None:
+    told = _parser().parse_args()
+    for name in [told.benchmark] if told.benchmark else ["loop", "forecast", "scale"]:
+        if name == "loop":
+            _write(name, run_loop(told.deals or [2_000, 10_000]))
+        elif name == "forecast":
+            _write(name, run_forecast(told.data))
+        else:
+            _write(name, run_scale(told.deals or [10_000, 100_000]))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--deals", type=int, action="append", help="sizes; default 2000 and 10000")
-    sizes = parser.parse_args().deals or [2_000, 10_000]
-    console = Console(width=100)
+    parser.add_argument("benchmark", nargs="?", choices=("loop", "forecast", "scale"))
+    parser.add_argument(
+        "--deals",
+        type=int,
+        action="append",
+        help="sizes: loop 2000 and 10000, scale 10000 and 100000 unless given",
+    )
+    parser.add_argument(
+        "--data", action="append", help="forecast: only data sets whose name starts with this"
+    )
+    return parser
+
+
+def run_loop(sizes: Iterable[int]) -> list[dict[str, Any]]:
     results = []
     for deals in sizes:
         result = loop.run(deals)
@@ -28,12 +53,42 @@ def main() -> None:
             table.add_column(heading, justify="left" if heading == "step" else "right")
         for name, figures in result["steps"].items():
             table.add_row(name, *(f"{value:,}" for value in figures.values()))
-        console.print(table)
+        CONSOLE.print(table)
+    return results
+
+
+def run_forecast(names: Iterable[str] | None) -> list[dict[str, Any]]:
+    wanted = tuple(names or [""])
+    results = []
+    for case in forecast.cases():
+        if case.name.startswith(wanted):
+            for result in forecast.run(case):
+                results.append(result)
+                _print(forecast.tables(result))
+    if results:
+        _print(forecast.summary(results))
+    return results
+
+
+def run_scale(sizes: Iterable[int]) -> list[dict[str, Any]]:
+    results = []
+    for deals in sizes:
+        results.append(scale.run(deals))
+        _print(scale.tables(results[-1]))
+    return results
+
+
+def _print(tables: Iterable[Table]) -> None:
+    for table in tables:
+        CONSOLE.print(table)
+
+
+def _write(name: str, results: list[dict[str, Any]]) -> None:
     OUT.mkdir(exist_ok=True)
     machine = {"python": platform.python_version(), "cores": os.cpu_count()}
-    path = OUT / "loop.json"
+    path = OUT / f"{name}.json"
     path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
-    console.print(f"Written to {path.relative_to(Path.cwd())}")
+    CONSOLE.print(f"Written to {path.relative_to(OUT.parents[1])}")
 
 
 if __name__ == "__main__":

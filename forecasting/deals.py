@@ -84,6 +84,7 @@ OWNER_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 class PeriodKind(StrEnum):
     MONTH = "month"
     QUARTER = "quarter"
+    WINDOW = "window"  # any range of days, such as the next four weeks
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,12 +99,16 @@ class Period:
         return self.start <= day < self.end
 
     def next(self) -> "Period":
-        """The period that follows."""
+        """The period that follows; after a window one of the same length."""
+        if self.kind is PeriodKind.WINDOW:
+            return Period(self.end, self.end + (self.end - self.start), self.kind)
         return period_of(self.end, self.kind)
 
     @property
     def label(self) -> str:
-        """`2026-03` or `2026-Q1`."""
+        """`2026-03`, `2026-Q1`, or a window's first and last day: `2026-03-02..2026-03-29`."""
+        if self.kind is PeriodKind.WINDOW:
+            return f"{self.start}..{self.last_day}"
         if self.kind is PeriodKind.MONTH:
             return f"{self.start:%Y-%m}"
         return f"{self.start.year}-Q{(self.start.month + 2) // 3}"
@@ -114,7 +119,11 @@ class Period:
 
 
 def period_of(day: date, kind: PeriodKind) -> Period:
-    """The calendar month or quarter that holds `day`."""
+    """The calendar month or quarter that holds `day`. ValueError for a window: it has no calendar."""
+    if kind is PeriodKind.WINDOW:
+        raise ValueError(
+            "no calendar says which window holds a day: give its first day and its end"
+        )
     months = 1 if kind is PeriodKind.MONTH else 3
     first = (day.month - 1) // months * months + 1
     start = date(day.year, first, 1)

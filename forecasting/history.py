@@ -133,6 +133,15 @@ def _stage_facts(stages: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def status_by_stage(stages: pl.DataFrame) -> dict[str, str]:
+    """What being in a stage says of a deal's status; stages that say nothing are left out.
+
+    One connection's stages.
+    """
+    facts = _stage_facts(stages).filter(pl.col("stage_status").is_not_null())
+    return dict(facts.select("stage", "stage_status").iter_rows())
+
+
 def _derive_from_stage(
     states: pl.DataFrame, stages: pl.DataFrame, wanted: Collection[str]
 ) -> pl.DataFrame:

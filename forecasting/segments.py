@@ -1,17 +1,20 @@
-"""The cuts that every figure is given by: total, pipeline, owner."""
+"""The cuts that every figure is given by: total, pipeline, team, owner, type."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import polars as pl
 
-SegmentKind = Literal["total", "pipeline", "owner"]
+SegmentKind = Literal["total", "pipeline", "team", "owner", "type"]
 
 SEGMENTS: Final[tuple[SegmentKind, ...]] = ("total", "pipeline", "owner")
+ALL_SEGMENTS: Final[tuple[SegmentKind, ...]] = ("total", "pipeline", "team", "owner", "type")
 
-_SEGMENT_OF: Final[dict[SegmentKind, pl.Expr]] = {
+SEGMENT_OF: Final[dict[SegmentKind, pl.Expr]] = {
     "pipeline": pl.col("pipeline_id").fill_null(""),
+    "team": pl.col("team").fill_null(""),
     "owner": pl.col("owner_id").fill_null(""),
+    "type": pl.col("deal_type").fill_null(""),
 }
 
 
@@ -20,15 +23,16 @@ def by_segment(
 ) -> pl.DataFrame:
     """`measures` per segment: segment_kind, segment, then one column per measure.
 
-    `segment` is the pipeline's or owner's id, empty for the total and for deals without one. The
-    total has a row even where there is no deal; other segments where they have one.
+    `segment` is the pipeline's or owner's id, the team's or type's name, empty for the total and
+    for deals without one. The total has a row even where there is no deal; other segments where
+    they have one.
     """
     parts = []
     for kind in segments:
         if kind == "total":
             part = deals.select(*measures).select(pl.lit("").alias("segment"), pl.all())
         else:
-            part = deals.group_by(_SEGMENT_OF[kind].alias("segment")).agg(*measures)
+            part = deals.group_by(SEGMENT_OF[kind].alias("segment")).agg(*measures)
         parts.append(part.select(pl.lit(kind).alias("segment_kind"), pl.all()).sort("segment"))
     return pl.concat(parts)
 

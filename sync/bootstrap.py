@@ -40,7 +40,7 @@ from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
 from sync.jobs.write_back import specs_in
 from sync.mirror.adapter_state import AdapterState
-from sync.mirror.engine import open_engine, require_current, upgrade
+from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
 from sync.writeback.fields import PROPERTY_NAMES
 
 
@@ -173,7 +173,7 @@ def open_app(
     loaded = load(config_path or default_path(variables), variables)
     engine = open_engine(loaded.secrets.database_url().get_secret_value())
     try:
-        if migrate:
+        if migrate or current_revision(engine) is None:
             upgrade(engine)
         else:
             require_current(engine)

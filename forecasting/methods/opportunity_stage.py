@@ -4,14 +4,18 @@ The chance is the CRM's own, or learned from what became of past deals in that s
 assumptions and failures: docs/methods/opportunity-stage.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Self
 
 import polars as pl
 
+from forecasting.deals import Period
 from forecasting.history import KEY, stage_stays
-from forecasting.methods.base import NotFittedError, register, weighted_amount
+from forecasting.methods.base import DEALS_SCHEMA, NotFittedError, register, weighted_amount
+from forecasting.methods.totals import of_period, totals
+from forecasting.segments import ALL_SEGMENTS, SegmentKind
+from forecasting.snapshot import Snapshot
 
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
 _PIPELINE: Final = ("connection", "pipeline_id")
@@ -45,10 +49,9 @@ class OpportunityStage:
     def parameters(self) -> Mapping[str, float | int | str]:
         return {"probabilities": self.probabilities, "prior_deals": self.prior_deals}
 
-    def fit(
-        self, deals: pl.DataFrame, changes: pl.DataFrame, stages: pl.DataFrame, *, as_of: datetime
-    ) -> Self:
-        """Learn the rates from the deals decided by `as_of`; `stages` says what the CRM states."""
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Learn the rates from the deals decided by then; the stages say what the CRM states."""
+        deals, stages, as_of = snapshot.deals, snapshot.stages, snapshot.as_of
         if self.probabilities not in ("crm", "learned"):
             raise ValueError(f"probabilities is {self.probabilities!r}: 'crm' or 'learned'")
         if not self.prior_deals > 0:
@@ -57,7 +60,8 @@ class OpportunityStage:
             *_STAGE, _stated(pl.col("probability")).alias("stage_states")
         )
         if self.probabilities == "learned":
-            self._learn(deals, stage_stays(changes, deals, stages, as_of), stages, as_of)
+            stays = stage_stays(snapshot.changes, deals, stages, as_of)
+            self._learn(deals, stays, stages, as_of)
         return self
 
     def _learn(
@@ -78,6 +82,82 @@ class OpportunityStage:
         )
         self.stage_rates_ = self._shrunk(
             _every(stages, reached, _STAGE), reached, "stage", self.pipeline_rates_, "pipeline"
+        )
+
+    def deals(self, snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame:
+        """`DEALS_SCHEMA`; a deal is won by its close date, with the chance of its stage."""
+        placed = self._placed(snapshot)
+        by = pl.when(pl.col("unplaced").is_null()).then(
+            pl.when(pl.col("close_date") < pl.col("period_end"))
+            .then("win_probability")
+            .otherwise(pl.when(pl.col("win_probability").is_not_null()).then(0.0))
+        )
+        parts = [
+            placed.with_columns(*of_period(period))
+            .with_columns(win_probability_by=by)
+            .select(
+                *DEALS_SCHEMA.keys() - {"amount_source"},
+                amount_source=pl.when(pl.col("amount").is_null())
+                .then(pl.lit("none"))
+                .otherwise(pl.lit("deal")),
+            )
+            .select(*DEALS_SCHEMA)
+            for period in periods
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=DEALS_SCHEMA)
+
+    def totals(
+        self,
+        snapshot: Snapshot,
+        periods: Sequence[Period],
+        segments: Sequence[SegmentKind] = ALL_SEGMENTS,
+    ) -> pl.DataFrame:
+        """`TOTALS_SCHEMA`, without deals not yet created."""
+        placed = self._placed(snapshot)
+        unvalued = (
+            pl.when(pl.col("amount").is_null() & (pl.col("amount_problem") == "no_rate"))
+            .then(pl.lit("no_rate"))
+            .when(pl.col("amount").is_null())
+            .then(pl.lit("amount_missing"))
+            .when(pl.col("win_probability").is_null())
+            .then(pl.lit("no_probability"))
+        )
+        inside = pl.col("close_date").is_between(pl.col("start"), pl.col("end"), closed="left")
+        chances = [
+            (
+                period,
+                placed.with_columns(start=pl.lit(period.start), end=pl.lit(period.end))
+                .filter(pl.col("unplaced").is_not_null() | inside.fill_null(False))
+                .select(
+                    *KEY,
+                    pl.col("win_probability").alias("inside"),
+                    *((pl.col("amount") ** power).alias(f"m{power}") for power in (1, 2, 3)),
+                    pl.coalesce("unplaced", unvalued).alias("left_out"),
+                ),
+            )
+            for period in periods
+        ]
+        learned = self.probabilities == "learned"
+        sample = int(self.account_rates_["account_sample"].sum()) if learned else 0
+        note = "not_enough_history:crm" if learned and not sample else None
+        return totals(snapshot, chances, segments, sample=sample, notes=[note] * len(periods))
+
+    def _placed(self, snapshot: Snapshot) -> pl.DataFrame:
+        """The open deals with their chance, and why one belongs to no period."""
+        unplaced = (
+            pl.when(pl.col("close_date").is_null())
+            .then(pl.lit("close_date_missing"))
+            .when(pl.col("close_date") < snapshot.today)
+            .then(pl.lit("overdue"))
+        )
+        return (
+            self.predict(snapshot.deals)
+            .join(
+                snapshot.deals.select(*KEY, "close_date", "amount", "amount_problem"),
+                on=KEY,
+                how="left",
+            )
+            .with_columns(unplaced=unplaced)
         )
 
     def predict(self, deals: pl.DataFrame) -> pl.DataFrame:

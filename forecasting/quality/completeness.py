@@ -91,7 +91,7 @@ RULES: Final = (
         family="completeness",
         weight=10,
         when=pl.col("contact_count") == 0,
-        title={"en": "No contact", "nb": "Ingen kontakt"},
+        title={"en": "No contact", "nb": "Ingen kontaktperson"},
         why="A sale is made to people; without a contact nobody can be called or mailed, "
         "and activity is not logged on the deal.",
         fix={
@@ -100,8 +100,8 @@ RULES: Final = (
         },
         message={
             "en": "No contact is associated with the deal.",
-            "nb": "Ingen kontakt er knyttet til avtalen.",
+            "nb": "Ingen kontaktperson er knyttet til avtalen.",
         },
-        brief={"en": "no contact", "nb": "ingen kontakt"},
+        brief={"en": "no contact", "nb": "ingen kontaktperson"},
     ),
 )

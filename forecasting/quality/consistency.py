@@ -35,7 +35,7 @@ RULES: Final = (
         why="Deals of somebody who has left are followed up by nobody and alert nobody.",
         fix={
             "en": "Hand the deal to a colleague who is still here.",
-            "nb": "Gi avtalen til en kollega som fortsatt er her.",
+            "nb": "Gi avtalen til en kollega som fortsatt arbeider her.",
         },
         message={
             "en": "The owner, {owner}, is no longer an active user.",

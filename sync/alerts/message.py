@@ -52,7 +52,7 @@ _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "more": "... og {count} til",
         "no_title": "(avtale uten navn)",
         "no_amount": "uten beløp",
-        "next": "Neste: {step}",
+        "next": "Neste steg: {step}",
     },
 }
 

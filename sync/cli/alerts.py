@@ -12,13 +12,14 @@ from sync.cli.state import (
     State,
     each_connection,
     notices,
-    screen,
+    show_each,
 )
+from sync.config.model import Connection
 from sync.jobs import chain
 from sync.jobs.alert import planned
 from sync.jobs.runner import JobResult, run_chain
 from sync.report.alerts import alerts_report
-from sync.report.table import Format, show
+from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
@@ -32,14 +33,21 @@ def plan(
     context: typer.Context,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
+    limit: Annotated[
+        int, typer.Option(help="Show at most so many in the table; 0 = all.", min=0)
+    ] = 40,
 ) -> None:
     """Show which alerts would be raised and resolved. Sends and stores nothing."""
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
+
+        def build(settings: Connection) -> list[Report]:
             rows = planned(app.context(settings))
             told = delivery_counts(app.engine, settings.name)
-            show(alerts_report(settings.name, rows, told), form, screen())
+            most = limit if form is Format.TABLE else 0
+            return [alerts_report(app.engine, settings.name, rows, told, limit=most)]
+
+        show_each(app, connection, form, build)
 
 
 def send(

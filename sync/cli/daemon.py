@@ -1,8 +1,10 @@
 """The daemon's command: run."""
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Annotated
 
 import structlog
@@ -12,6 +14,7 @@ from sync.bootstrap import App, holder
 from sync.cli.daemon_status import daemon_status
 from sync.cli.state import ConnectionOption, State
 from sync.cli.sync import run_jobs
+from sync.clock import StoppableClock
 from sync.config.model import Connection
 from sync.errors import DealpulseError
 from sync.jobs import chain
@@ -52,6 +55,8 @@ def run(
 
 def _serve(app: App, connections: Sequence[Connection]) -> None:
     config = app.config
+    stopping = threading.Event()
+    app = replace(app, clock=StoppableClock(stopping))
     configure(config.log.format, config.log.level, sys.stderr)
     log: Log = structlog.get_logger()
     metrics = JobMetrics()
@@ -66,6 +71,7 @@ def _serve(app: App, connections: Sequence[Connection]) -> None:
         clock=app.clock,
         holder=holder(),
         log=log,
+        stopping=stopping,
     )
     worker.connections = [_work(app, c, observers, worker.should_stop) for c in connections]
     stop_on_signals(worker.stop)

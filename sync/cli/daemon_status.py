@@ -14,6 +14,13 @@ from sync.mirror import overview, schema
 from sync.mirror.engine import reading, require_current
 from sync.web.status import ConnectionStatus, ForecastTotal, JobRun, StatusSnapshot
 
+_ORDER = {
+    name: number
+    for number, name in enumerate(
+        ("pull", "assess", "write_back", "raise_alerts", "retry_alerts", "deliver_alerts")
+    )
+}
+
 
 def daemon_status(app: App, connections: Sequence[Connection]) -> StatusSnapshot:
     """Raises TransientError where the database does not answer."""
@@ -53,16 +60,17 @@ def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
                 forecast.c.job_run_id == last_forecast.scalar_subquery(),
                 forecast.c.segment_kind == "total",
             )
-            .order_by(forecast.c.period_start, forecast.c.period_kind, forecast.c.variant)
+            .order_by(forecast.c.period_kind, forecast.c.period_start, forecast.c.variant)
         )
         forecasts = [_total(row) for row in totals.mappings()]
     deals, alerts = overview.holdings(engine, settings.name)
+    latest.sort(key=lambda run: _ORDER.get(run.job, len(_ORDER)))
     return ConnectionStatus(
         name=settings.name,
         kind=settings.kind,
         last_pull_at=last_pull_at,
         runs=latest,
-        deals=deals,
+        deals={status: deals.get(status, 0) for status in ("open", "won", "lost")},
         open_alerts=alerts,
         forecasts=forecasts,
     )

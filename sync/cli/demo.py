@@ -20,12 +20,13 @@ from rich.text import Text
 from sync.alerts.channels.console import ConsoleChannel
 from sync.bootstrap import App, open_app
 from sync.cli.salesperson_view import salesperson_view
-from sync.cli.state import bars, report_results
+from sync.cli.state import Language, bars, report_results
 from sync.clock import SystemClock
 from sync.errors import ConfigError
 from sync.jobs import chain
 from sync.jobs.runner import Job, JobResult, run_chain
-from sync.report.forecast import Segment, forecast_report
+from sync.report.forecast import forecast_report
+from sync.report.naming import Segment
 from sync.report.quality import quality_report
 from sync.report.status import mirror_report
 from sync.report.table import Format, show
@@ -45,7 +46,9 @@ def register(app: typer.Typer) -> None:
 def demo(
     deals: Annotated[int, typer.Option(help="Deals in the simulated CRM.", min=50)] = 3000,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
-    language: Annotated[str, typer.Option(help="en or nb: alerts and what the CRM shows.")] = "en",
+    language: Annotated[
+        Language, typer.Option(help="Of alerts and of what the CRM shows.")
+    ] = Language.EN,
     keep: Annotated[
         Path | None,
         typer.Option(help="Keep the mirror and the configuration in this folder."),
@@ -57,14 +60,12 @@ def demo(
     pulls them, assesses them, writes back and alerts; salespeople then change some deals, and the
     second cycle finds just those.
     """
-    if language not in ("en", "nb"):
-        raise ConfigError(f"--language is en or nb, not {language!r}.")
     console = Console()
-    console = Console(width=min(max(console.width, 100), 120))
+    console = Console(width=min(console.width, 120) if console.is_terminal else 100)
     clock = SystemClock()
     company = generate(seed=seed, until=clock.now(), years=3, deals=deals)
     with serve(company, clock=clock) as sandbox, _home(keep) as home:
-        config = _write_config(home, sandbox, language)
+        config = _write_config(home, sandbox, language.value)
         environ = {**os.environ, TOKEN_ENV: sandbox.token}
         environ.pop("DEALPULSE_DATABASE_URL", None)
         with open_app(config, environ=environ, clock=clock, migrate=True) as app:
@@ -81,10 +82,14 @@ def _home(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="dealpulse-demo-") as folder:
             yield Path(folder)
         return
-    if keep.exists() and any(keep.iterdir()):
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        empty = not any(keep.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{keep} cannot be used for the demo: {error.strerror}.") from None
+    if not empty:
         raise ConfigError(f"{keep} is not empty; the demo needs a folder of its own.")
-    keep.mkdir(parents=True, exist_ok=True)
-    yield keep
+    yield keep.resolve()
 
 
 def _write_config(home: Path, sandbox: Sandbox, language: str) -> Path:
@@ -125,18 +130,17 @@ def _heading(console: Console, text: str) -> None:
 def _first_cycle(app: App, sandbox: Sandbox, console: Console, company: str, deals: int) -> None:
     _heading(console, f"1  A CRM with {deals:,} deals of {company}, served at {sandbox.url}")
     _run(app, console, [chain.PULL])
-    show(mirror_report(app.engine, "demo"), Format.TABLE, console)
+    show([mirror_report(app.engine, "demo")], Format.TABLE, console)
 
     _heading(console, "2  What dealpulse computes from it")
     _run(app, console, [chain.ASSESS])
-    show(forecast_report(app.engine, "demo", Segment.TOTAL), Format.TABLE, console)
-    show(velocity_report(app.engine, "demo", Segment.TOTAL), Format.TABLE, console)
-    for report in quality_report(app.engine, "demo", app.config, worst=5):
-        show(report, Format.TABLE, console)
+    show([forecast_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
+    show([velocity_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
+    show(quality_report(app.engine, "demo", app.config, worst=5), Format.TABLE, console)
 
     _heading(console, "3  What it writes back to the CRM, and whom it alerts")
     (written,) = _run(app, console, [chain.WRITE_BACK])
-    show(journal_report(app.engine, "demo", written.run_id, limit=4), Format.TABLE, console)
+    show([journal_report(app.engine, "demo", written.run_id, limit=4)], Format.TABLE, console)
     _deliver_alerts(app, console)
 
 
@@ -169,8 +173,8 @@ def _second_cycle(app: App, sandbox: Sandbox, console: Console) -> None:
     (settings,) = app.config.connections
     results = _run(app, console, [*chain.cycle(settings), chain.DELIVER_ALERTS])
     written = next(r for r in results if r.job == chain.WRITE_BACK.name)
-    show(mirror_report(app.engine, "demo"), Format.TABLE, console)
-    show(journal_report(app.engine, "demo", written.run_id, limit=12), Format.TABLE, console)
+    show([mirror_report(app.engine, "demo")], Format.TABLE, console)
+    show([journal_report(app.engine, "demo", written.run_id, limit=12)], Format.TABLE, console)
 
 
 def _as_salespeople_see_it(app: App, sandbox: Sandbox, console: Console) -> None:
@@ -198,4 +202,9 @@ def _how_to_go_on(console: Console, keep: Path | None) -> None:
         highlight=False,
     )
     if keep is not None:
-        console.print(f"\n  The demo's mirror is in {keep}.", markup=False, highlight=False)
+        console.print(
+            f"\n  The demo's mirror is kept; its CRM is gone. Look at it with\n"
+            f"  dealpulse --config {keep / 'dealpulse.yaml'} forecast --by owner",
+            markup=False,
+            highlight=False,
+        )

@@ -1,5 +1,6 @@
 """The command `dealpulse`: one file per group of commands, one place for errors and exit codes."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,18 @@ import typer
 from rich.console import Console
 
 from sync import __version__
-from sync.cli import alerts, daemon, demo, files, results, sandbox, setup, state, writeback
+from sync.cli import (
+    alerts,
+    backtest,
+    daemon,
+    demo,
+    files,
+    results,
+    sandbox,
+    setup,
+    state,
+    writeback,
+)
 from sync.cli import sync as sync_commands
 from sync.config.secrets import redact
 from sync.errors import DealpulseError
@@ -63,6 +75,7 @@ setup.register(app)
 sync_commands.register(app)
 files.register(app)
 results.register(app)
+backtest.register(app)
 writeback.register(app)
 alerts.register(app)
 daemon.register(app)
@@ -72,6 +85,9 @@ demo.register(app)
 
 def main() -> None:
     """Run the command line; known errors become one message and their own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows ? for å
+            stream.reconfigure(errors="replace")
     try:
         app()
     except DealpulseError as error:
@@ -80,4 +96,5 @@ def main() -> None:
         )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What was committed is whole; the same command goes on.\n")
         sys.exit(130)

@@ -18,6 +18,16 @@ Made from the program's own `--help` by `make config`. `--config FILE` (or `DEAL
 before the command: `dealpulse --config prod.yaml sync`. Results go to standard output, everything
 else to standard error. Colours stay away with `NO_COLOR`, and where the output is not a terminal.
 Exit codes are in [operations.md](operations.md).
+
+`--format json` prints one JSON list, with one object for each table and connection: `title`, what
+holds for all its rows (`connection`, `as_of`, `currency`, definitions, ...), `notes`, and `rows`
+with raw values: instants in UTC, shares 0-1, money as numbers. `--format csv` prints one table with
+a header of the same names, `connection`, `as_of` and `currency` in front. Where a command shows
+several tables, its section says which one CSV has.
+
+```
+dealpulse forecast --format json | jq '.[].rows[] | {period, forecast_learned}'
+```
 """
 
 

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.state import ConnectionOption, FormatOption, State, screen
-from sync.report.forecast import Segment, forecast_report
+from sync.cli.state import ConnectionOption, FormatOption, State, show_each
+from sync.config.model import Connection
+from sync.report.forecast import forecast_report
+from sync.report.naming import ForecastSegment, Segment
 from sync.report.quality import quality_report
-from sync.report.table import Format, show
+from sync.report.table import Format, Report
 from sync.report.velocity import velocity_report
 
 SegmentOption = Annotated[
@@ -23,19 +25,38 @@ def register(app: typer.Typer) -> None:
 
 def forecast(
     context: typer.Context,
-    by: SegmentOption = Segment.TOTAL,
+    by: Annotated[
+        ForecastSegment,
+        typer.Option("--by", help="One line for all, or a line per pipeline, team, owner or type."),
+    ] = ForecastSegment.TOTAL,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Every method's figure, side by side.")
+    ] = False,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Revenue expected this and next month and quarter.
+    """Revenue expected this and next month and quarter, as a range with its past accuracy.
 
-    Won so far plus amount x probability of the open deals that should close in the period: once
-    with the CRM's stage probabilities, once with those that your own history shows.
+    The figure of the combination that the last back-test chose, the error it had on your own past,
+    and the error that chance alone leaves to any method.
     """
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            show(forecast_report(app.engine, settings.name, by), form, screen())
+        config = app.config
+
+        def build(settings: Connection) -> list[Report]:
+            report = forecast_report(
+                app.engine,
+                settings.name,
+                by,
+                config.time_zone,
+                methods=methods,
+                show_rep_figures=config.forecast.show_rep_figures,
+                language=config.language,
+            )
+            return [report]
+
+        show_each(app, connection, form, build)
 
 
 def velocity(
@@ -47,8 +68,13 @@ def velocity(
     """Sales velocity: opportunities x average value x win rate / cycle length = money per day."""
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            show(velocity_report(app.engine, settings.name, by), form, screen())
+        zone = app.config.time_zone
+        show_each(
+            app,
+            connection,
+            form,
+            lambda settings: [velocity_report(app.engine, settings.name, by, zone)],
+        )
 
 
 def quality(
@@ -59,9 +85,15 @@ def quality(
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """What is wrong with the open deals: findings by rule, and the worst deals."""
+    """What is wrong with the open deals: findings by rule, and the worst deals.
+
+    CSV has the deals alone; with --deals 0 the rules.
+    """
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
-            for report in quality_report(app.engine, settings.name, app.config, worst=deals):
-                show(report, form, screen())
+
+        def build(settings: Connection) -> list[Report]:
+            reports = quality_report(app.engine, settings.name, app.config, worst=deals)
+            return reports[-1:] if form is Format.CSV else reports
+
+        show_each(app, connection, form, build)

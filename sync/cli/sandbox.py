@@ -1,5 +1,6 @@
 """The simulated CRMs, served for trying things out: sandbox."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,9 @@ def sandbox(
     ] = None,
     deals: Annotated[int, typer.Option(help="Deals to generate.", min=1)] = 3000,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 = any free one.")] = 8788,
+    port: Annotated[
+        int, typer.Option(help="Port on this machine; 0 = any free one.", min=0, max=65535)
+    ] = 8788,
     index_lag: Annotated[
         float, typer.Option(help="How many seconds search lags behind, as HubSpot's does.", min=0)
     ] = 0,
@@ -58,13 +61,21 @@ def sandbox(
         raise ConfigError("--index-lag is for HubSpot only: Pipedrive's lists do not lag.")
     company = _company(deals_file, deals, seed)
     console = Console(soft_wrap=True)
-    with _served(crm, company, port, index_lag) as running:
+    try:
+        served = _served(crm, company, port, index_lag)
+    except OSError as error:
+        raise ConfigError(
+            f"The sandbox cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose "
+            "another --port (0 = any free one), or end the program that uses it."
+        ) from None
+    with served as running:
         console.print(
             f"{company.name}: {len(company.deals):,} deals\n"
             f"  address  {running.url}\n"
             f"  token    {running.token}    (made up; only this sandbox knows it)\n"
             f"In another terminal:\n"
-            f"  {_how_to_go_on(crm, running)}",
+            f"  {_how_to_go_on(crm, running)}\n"
+            "Ctrl-C ends it; what was changed in it is gone then.",
             markup=False,
             highlight=False,
         )

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.state import ConnectionOption, FormatOption, State, notices, screen
+from sync.cli.state import ConnectionOption, FormatOption, Language, State, notices, show_each
 from sync.config.example import init_text
+from sync.config.model import ApiConnection, Connection
 from sync.errors import AuthError, ConfigError
 from sync.jobs.write_back import specs_in
 from sync.report.check import check_report
-from sync.report.table import Format, show
+from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,9 @@ def init(
     token_env: Annotated[
         str, typer.Option(help="The environment variable that holds the token.")
     ] = "HUBSPOT_TOKEN",  # noqa: S107 - the variable's name
-    language: Annotated[str, typer.Option(help="en or nb.")] = "en",
+    language: Annotated[
+        Language, typer.Option(help="Of alerts, explanations and property labels.")
+    ] = Language.EN,
     base_url: Annotated[
         str | None, typer.Option(help="Another address than the CRM's own, such as the sandbox's.")
     ] = None,
@@ -42,10 +45,13 @@ def init(
     path = state.config_path or Path("dealpulse.yaml")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already; use --force to overwrite it.")
-    path.write_text(
-        init_text(name=name, token_env=token_env, language=language, base_url=base_url),
-        encoding="utf-8",
-    )
+    text = init_text(name=name, token_env=token_env, language=language.value, base_url=base_url)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}. Name another place with --config."
+        ) from None
     console = notices()
     console.print(f"Wrote {path}. Next:", markup=False)
     if not os.environ.get(token_env):
@@ -64,19 +70,27 @@ def check(
     Nothing is changed in the CRM.
     """
     state: State = context.obj
-    failed = []
+    failed: list[str] = []
     with state.app(migrate=True) as app:
-        for settings in app.settings(connection):
+
+        def build(settings: Connection) -> list[Report]:
             connected = app.connected(settings)
-            report, refused = check_report(
-                connected.source,
-                connected.sink,
-                settings,
-                specs_in(app.config.language),
-                app.config.staleness.after_days,
-            )
-            show(report, form, screen())
-            failed += refused
+            try:
+                report, refused = check_report(
+                    connected.source,
+                    connected.sink,
+                    settings,
+                    specs_in(app.config.language),
+                    app.config.staleness.after_days,
+                )
+            except AuthError as error:
+                if isinstance(settings, ApiConnection):
+                    error.add_note(f"{settings.name} takes its token from {settings.token_env}.")
+                raise
+            failed.extend(refused)
+            return [report]
+
+        show_each(app, connection, form, build)
     if failed:
         raise AuthError(f"{len(failed)} of the checks failed: " + "; ".join(failed))
 

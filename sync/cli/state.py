@@ -1,9 +1,10 @@
 """What all commands share: the configuration path, the output forms, bars for long work."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,17 @@ from rich.progress import (
 )
 
 from sync.bootstrap import App, open_app
+from sync.config.model import Connection
+from sync.config.secrets import redact
 from sync.errors import DealpulseError
 from sync.jobs.runner import JobResult
-from sync.report.table import Format
+from sync.report.table import Format, Report, show
 
 FormatOption = Annotated[
-    Format, typer.Option("--format", "-f", help="A table to read, or JSON or CSV to go on with.")
+    Format,
+    typer.Option(
+        "--format", "-f", help="A table to read; or JSON (a list of reports) or CSV to go on with."
+    ),
 ]
 ConnectionOption = Annotated[
     str | None,
@@ -43,9 +49,20 @@ class State:
             yield app
 
 
+class Language(StrEnum):
+    EN = "en"
+    NB = "nb"
+
+
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process with 1, which is kept for bugs."""
+        raise BrokenPipeError
+
+
 def screen() -> Console:
     """Standard output, for results."""
-    return Console(file=sys.stdout)
+    return _Screen(file=sys.stdout)
 
 
 def notices() -> Console:
@@ -97,6 +114,28 @@ def report_results(results: list[JobResult], console: Console) -> DealpulseError
             highlight=False,
         )
     return first
+
+
+def show_each(
+    app: App, only: str | None, form: Format, build: Callable[[Connection], Sequence[Report]]
+) -> None:
+    """Show what `build` makes of every connection; one failing does not keep the others from it.
+
+    Raises the first error at the end.
+    """
+    reports: list[Report] = []
+    failures: list[DealpulseError] = []
+    for settings in app.settings(only):
+        try:
+            reports += build(settings)
+        except DealpulseError as error:
+            failures.append(error)
+    if reports:
+        show(reports, form, screen())
+    for later in failures[1:]:
+        notices().print(f"Error: {redact(str(later))}", style="red", markup=False, highlight=False)
+    if failures:
+        raise failures[0]
 
 
 def each_connection(

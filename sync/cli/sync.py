@@ -63,8 +63,11 @@ def backfill(context: typer.Context, connection: ConnectionOption = None) -> Non
 
 
 def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
-    """Show what the mirror holds and how the last runs went. Asks nothing of the CRM."""
+    """Show what the mirror holds and how the last runs went. Asks nothing of the CRM.
+
+    CSV has what the mirror holds, without the runs.
+    """
     state: State = context.obj
     with state.app() as app:
-        for report in status_report(app.engine, [c.name for c in app.config.connections]):
-            show(report, form, screen())
+        names = [c.name for c in app.config.connections]
+        show(status_report(app.engine, names, app.config.time_zone), form, screen())

@@ -11,14 +11,15 @@ from sync.cli.state import (
     bars,
     each_connection,
     notices,
-    screen,
+    show_each,
 )
+from sync.config.model import Connection
 from sync.errors import ConfigError
 from sync.jobs import chain
 from sync.jobs.runner import JobResult, run_chain
 from sync.jobs.write_back import planned
-from sync.report.table import Format, show
-from sync.report.writeback import plan_report
+from sync.report.table import Format, Report
+from sync.report.writeback import on_screen, plan_report
 
 
 def register(app: typer.Typer) -> None:
@@ -34,20 +35,22 @@ def plan(
     context: typer.Context,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
-    limit: Annotated[int, typer.Option(help="Show at most so many values; 0 = all.", min=0)] = 40,
+    limit: Annotated[
+        int, typer.Option(help="Show at most so many values in the table; 0 = all.", min=0)
+    ] = 40,
 ) -> None:
     """Show what would be written, value by value. Writes nothing."""
     state: State = context.obj
     with state.app() as app:
-        for settings in app.settings(connection):
+
+        def build(settings: Connection) -> list[Report]:
             rows, deals = planned(app.context(settings))
-            shown = rows if form is not Format.TABLE or not limit else rows[:limit]
             report = plan_report(
-                settings.name, shown, deals=deals, enabled=settings.write_back.enabled
+                settings.name, rows, deals=deals, enabled=settings.write_back.enabled
             )
-            show(report, form, screen())
-            if len(shown) < len(rows):
-                notices().print(f"  {len(rows) - len(shown)} more values; --limit 0 shows all.")
+            return [on_screen(report, limit) if form is Format.TABLE else report]
+
+        show_each(app, connection, form, build)
 
 
 def apply(

@@ -201,6 +201,11 @@ class Forecast(Strict):
         description="How many deals' worth of the pipeline's own average are mixed into a "
         "probability learned from few deals. Higher = more cautious.",
     )
+    show_rep_figures: bool = Field(
+        False,
+        description="Show what each salesperson's own estimates come to, and how right they were, "
+        "with --by owner. They are private to the person and the managers unless you say so.",
+    )
 
 
 class Staleness(Strict):
@@ -315,6 +320,9 @@ class Schedule(Strict):
     )
     alerts_on: Weekdays = Field(
         "mon-fri", description="Send alerts on these days: mon-fri, or mon,wed."
+    )
+    backtest_at: TimeOfDay = Field(
+        "02:30", description="Back-test the forecasts at this time of the account's night."
     )
     jitter_seconds: int = Field(
         30, ge=0, description="Start each cycle up to this much later, at random."

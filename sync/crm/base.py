@@ -253,10 +253,9 @@ class CrmSource(Protocol):
     def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
         """All deals in the CRM's recycle bin."""
 
-    def read(self, deal_ids: Sequence[str]) -> DealPage:
-        """The present state of these deals, without history; missing ones are simply absent.
-
-        A merged id comes back under its survivor's id.
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
+        """The present state of these deals, without changes unless `history`; missing ones are
+        simply absent. A merged id comes back under its survivor's id.
         """
 
     def close(self) -> None: ...
@@ -297,11 +296,13 @@ class PropertyStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PropertyState:
     """DIFFERS: label, description or options are not ours (can be put right). CONFLICT: another
-    type holds the name; a person has to rename or delete it. `detail` says what."""
+    type holds the name; a person has to rename or delete it. `detail` says what. created_at: no
+    value is older than that; None where the CRM does not say."""
 
     name: str
     status: PropertyStatus
     detail: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,28 @@
 """Assess: the mirror's deals through the core's calculations, results into their tables."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from forecasting import explain, process, quality, velocity
-from forecasting.forecast import forecast
 from forecasting.history import KEY, stage_stays
-from forecasting.methods.opportunity_stage import OpportunityStage
+from forecasting.methods import ForecastMethod
 from forecasting.periods import periods_for
+from forecasting.snapshot import Snapshot
 from sync.config.model import Config
 from sync.errors import ConfigError
+from sync.jobs import per_deal
 from sync.jobs.context import Counts, JobContext
-from sync.mirror import assessments, frames, read
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    deals: pl.DataFrame
-    changes: pl.DataFrame
-    stages: pl.DataFrame
-    owners: pl.DataFrame
-    as_of: datetime
-    today: date
-    zone: str
-    currency: str
+from sync.jobs.forecasts import forecasts, last_record
+from sync.jobs.inputs import Inputs, methods_of, read_inputs
+from sync.mirror import assessments
 
 
 def assess(ctx: JobContext, run_id: int) -> Counts:
-    """Score every open deal, forecast, and measure velocity, as of now."""
-    inputs = _read(ctx)
+    """Score every open deal, forecast by every method, and measure velocity, as of now."""
+    inputs = read_inputs(ctx)
     settings = quality_settings(ctx.config)
     stays = stage_stays(inputs.changes, inputs.deals, inputs.stages, inputs.as_of)
     norms = process.stage_norms(
@@ -48,31 +39,14 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         settings=settings,
         norms=norms,
     )
-    prior = ctx.config.forecast.prior_deals
-    learned = OpportunityStage("learned", prior)
-    stated = OpportunityStage("crm", prior)
-    predictions = {
-        method.variant: method.fit(
-            inputs.deals, inputs.changes, inputs.stages, as_of=inputs.as_of
-        ).predict(inputs.deals)
-        for method in (stated, learned)
-    }
-    forecasts = pl.concat(
-        [
-            forecast(
-                method,
-                predictions[method.variant],
-                inputs.deals,
-                periods_for(inputs.today, ctx.config.forecast.periods),
-                today=inputs.today,
-            )
-            for method in (stated, learned)
-        ]
-    ).with_columns(pl.lit(inputs.currency).alias("currency"))
+    snapshot = inputs.history().present(inputs.as_of)
+    fitted = [method.fit(snapshot) for method in methods_of(ctx.config)]
+    periods = periods_for(inputs.today, ctx.config.forecast.periods)
+    told = forecasts(fitted, snapshot, periods, last_record(ctx), inputs)
     velocities = velocity.measure(inputs.deals, today=inputs.today).with_columns(
         pl.lit(inputs.currency).alias("currency")
     )
-    assessed = _assessed(ctx, inputs, findings, predictions["learned"], norms, settings)
+    assessed = _assessed(ctx, inputs, findings, per_deal.said(fitted, snapshot), norms, settings)
     assessments.save_assessment(
         ctx.engine,
         run_id,
@@ -80,34 +54,23 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         as_of=inputs.as_of,
         findings=findings.drop("connection"),
         assessments=assessed,
-        forecasts=forecasts,
+        forecasts=told,
         velocities=velocities,
+        predictions=_predictions(ctx, inputs, fitted, snapshot),
     )
+    assessments.thin(ctx.engine, ctx.connection, now=inputs.as_of, zone=inputs.zone)
     return {"assessed": assessed.height, "findings": findings.height}
 
 
-def _read(ctx: JobContext) -> _Inputs:
-    account = read.account(ctx.engine, ctx.connection)
-    if account is None:
-        raise ConfigError(f"{ctx.connection} has never been pulled: run `dealpulse sync` first.")
-    zone = ctx.config.time_zone or account.time_zone
-    now = ctx.clock.now()
-    return _Inputs(
-        deals=frames.deal_frame(
-            ctx.engine,
-            ctx.connection,
-            zone=zone,
-            home_currency=account.home_currency,
-            rates=ctx.config.exchange_rates,
-        ),
-        changes=frames.change_frame(ctx.engine, ctx.connection),
-        stages=frames.stage_frame(ctx.engine, ctx.connection),
-        owners=frames.owner_frame(ctx.engine, ctx.connection),
-        as_of=now,
-        today=now.astimezone(ZoneInfo(zone)).date(),
-        zone=zone,
-        currency=account.home_currency,
-    )
+def _predictions(
+    ctx: JobContext, inputs: Inputs, fitted: Sequence[ForecastMethod], snapshot: Snapshot
+) -> pl.DataFrame | None:
+    """Once a week: what is said of each deal for this month and quarter, and what the CRM says."""
+    monday = inputs.today - timedelta(days=inputs.today.weekday())
+    began = datetime.combine(monday, time(), ZoneInfo(inputs.zone)).astimezone(UTC)
+    if assessments.predicted_since(ctx.engine, ctx.connection, began):
+        return None
+    return per_deal.predictions(fitted, snapshot)
 
 
 def quality_settings(config: Config) -> quality.QualitySettings:
@@ -126,9 +89,9 @@ def quality_settings(config: Config) -> quality.QualitySettings:
 
 def _assessed(
     ctx: JobContext,
-    inputs: _Inputs,
+    inputs: Inputs,
     findings: pl.DataFrame,
-    predictions: pl.DataFrame,
+    said: per_deal.Said,
     norms: pl.DataFrame,
     settings: quality.QualitySettings,
 ) -> pl.DataFrame:
@@ -140,18 +103,25 @@ def _assessed(
         today=inputs.today,
         zone=inputs.zone,
     )
-    said = explain.explain(inputs.deals, findings, predictions, norms, ctx.config.language)
+    language = ctx.config.language
+    explained = explain.explain(inputs.deals, findings, said.chances, norms, language)
     return (
         quality.score(inputs.deals, findings, settings.weights)
-        .join(predictions, on=KEY, how="left")
+        .join(said.outlook, on=KEY, how="left")
         .join(stale, on=KEY, how="left")
-        .join(said, on=KEY, how="left")
+        .join(explained, on=KEY, how="left")
         .select(
             "deal_id",
             "quality_score",
+            pl.lit(said.method).alias("method"),
             "win_probability",
-            pl.col("weighted_amount").alias("expected_amount"),
+            "win_probability_by_month",
+            "win_probability_by_quarter",
+            "call",
+            "predicted_close_on",
+            "expected_amount",
             pl.col("stale_days").fill_null(0),
+            pl.lit("[]").alias("reasons"),
             pl.col("explanation").fill_null(""),
         )
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sync.config.model import Connection
+from sync.jobs import backtest
 from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
 from sync.jobs.pull import pull
@@ -15,6 +16,7 @@ WRITE_BACK = Job("write_back", write_back)
 RAISE_ALERTS = Job("raise_alerts", raise_alerts)
 RETRY_ALERTS = Job("retry_alerts", retry_alerts)
 DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
+BACKTEST = Job("backtest", backtest.run)
 
 
 def cycle(settings: Connection) -> Sequence[Job]:

@@ -51,6 +51,8 @@ class JobContext:
     should_stop: Callable[[], bool] = _never
     allow_mass_change: bool = False
     allow_mass_alert: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What the running job left out and why, one sentence each."""
 
     @property
     def connection(self) -> str:

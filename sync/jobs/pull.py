@@ -2,13 +2,17 @@
 
 from collections import Counter
 
-from sync.crm.base import DealPage, Field, Removal, RemovalReason
+from sync.crm.base import Cursor, DealPage, Removal, RemovalReason
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.mirror import job_runs, read, tombstones, write, write_deals
 
 DEALS = "deals"
 """The stream whose cursor stands for all deals of a connection."""
+
+BIN = "bin"
+"""The stream whose cursor holds the ids that were in the CRM's bin: what leaves it is read again,
+also where the mirror never held it. Restoring a deal may leave its modification date as it was."""
 
 
 def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job has one
@@ -22,9 +26,11 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
         ctx.engine, ctx.connection, ctx.settings.kind, source.account(), at=started_at
     )
     write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=started_at)
-    counts["left_out"] = _pull_owners(ctx)
+    left_out = dict.fromkeys(_pull_owners(ctx))
 
     loading = job_runs.last_run(ctx.engine, "pull", ctx.connection, status="ok") is None
+    if loading:  # what leaves the bin behind the load's back is told by comparing
+        counts.update(_pull_removed(ctx))
     total = source.deal_count() if loading else None
     done = read.deal_count(ctx.engine, ctx.connection) if loading else 0
     pages = source.deals(
@@ -33,24 +39,25 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
         known=lambda ids: read.known_versions(ctx.engine, ctx.connection, ids),
     )
     for page in pages:
-        counts.update(_save(ctx, page, source.capabilities.history))
-        counts["left_out"] += len(page.left_out)
+        counts.update(_save(ctx, DEALS, page))
+        left_out.update(dict.fromkeys(page.left_out))
         done += len(page.deals)
         ctx.progress.step("deals", done, total)
         if ctx.should_stop():
             raise Stopped
 
     counts.update(_pull_removed(ctx))
-    return dict(counts)
+    ctx.notes[:] = left_out  # a daemon keeps its context
+    return {"left_out": len(left_out), **counts}
 
 
-def _save(ctx: JobContext, page: DealPage, history: frozenset[Field]) -> Counts:
+def _save(ctx: JobContext, stream: str, page: DealPage) -> Counts:
     saved = write_deals.save_page(
         ctx.engine,
         ctx.connection,
-        DEALS,
+        stream,
         page,
-        history=history,
+        history=ctx.source.capabilities.history,
         at=ctx.clock.now(),
     )
     return {
@@ -62,16 +69,19 @@ def _save(ctx: JobContext, page: DealPage, history: frozenset[Field]) -> Counts:
     }
 
 
-def _pull_owners(ctx: JobContext) -> int:
-    """Owners need a scope of their own; without it deals still come, under their owners' ids."""
+def _pull_owners(ctx: JobContext) -> list[str]:
+    """Owners need a scope of their own; without it deals still come, under their owners' ids.
+
+    Returns what was left out, in words.
+    """
     try:
         owners = ctx.source.owners()
     except AuthError as error:
         if not error.missing_scopes:
             raise
-        return 1
+        return [f"Owners' names are left out. {error}"]
     write.save_owners(ctx.engine, ctx.connection, owners, at=ctx.clock.now())
-    return 0
+    return []
 
 
 def _pull_removed(ctx: JobContext) -> Counts:
@@ -82,22 +92,26 @@ def _pull_removed(ctx: JobContext) -> Counts:
     for removals in ctx.source.removed(started_at=at):
         in_bin.update(removal.deal_id for removal in removals)
         removed += tombstones.save_removals(ctx.engine, ctx.connection, removals, at=at)
-    gone = sorted(read.archived_ids(ctx.engine, ctx.connection) - in_bin)
-    if not gone:
+    before = _ids(read.cursor(ctx.engine, ctx.connection, BIN))
+    gone = sorted((read.archived_ids(ctx.engine, ctx.connection) | before) - in_bin)
+    if not gone and in_bin == before:
         return {"removed": removed}
-    restored = ctx.source.read(gone)
-    cursor = read.cursor(ctx.engine, ctx.connection, DEALS)
+    restored = ctx.source.read(gone, history=True)
     alive = {deal.deal_id for deal in restored.deals}
     purged = [
         Removal(deal_id, RemovalReason.PURGED, at) for deal_id in gone if deal_id not in alive
     ]
     page = DealPage(
-        cursor=cursor or {},
+        cursor={"ids": ",".join(sorted(in_bin))},
         deals=restored.deals,
         changes=restored.changes,
-        removals=purged,
+        removals=[*purged, *restored.removals],  # a merge says more than a purge
         unparsed=restored.unparsed,
     )
-    counts = _save(ctx, page, frozenset())
+    counts = _save(ctx, BIN, page)
     counts["removed"] += removed
     return counts
+
+
+def _ids(cursor: Cursor | None) -> set[str]:
+    return set(filter(None, (cursor or {}).get("ids", "").split(",")))

@@ -4,9 +4,10 @@ Jobs never call each other; a later one finds its input in the mirror.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from sync.clock import Interrupted
 from sync.config.model import ApiConnection
 from sync.errors import AuthError, DealpulseError
 from sync.jobs.context import Counts, JobContext, Partly, Stopped
@@ -45,45 +46,78 @@ class Observer(Protocol):
     def finished(self, result: JobResult) -> None: ...
 
 
-def run_job(job: Job, ctx: JobContext) -> JobResult:
-    """Run one job and record it. Errors that dealpulse knows are returned; bugs are raised."""
+@dataclass(slots=True)
+class _End:
+    """`status`: stopped also by whatever ends the process, such as Ctrl-C."""
+
+    status: str = "stopped"
+    counts: Counts = field(default_factory=dict)
+    error: DealpulseError | None = None
+    kind: str | None = None
+
+    def failed(self, error: DealpulseError, cause: Exception) -> None:
+        self.status, self.error, self.kind = "failed", error, type(cause).__name__
+
+
+def run_job(job: Job, ctx: JobContext, observers: Sequence[Observer] = ()) -> JobResult:
+    """Run one job, record it and tell `observers`, however it ends.
+
+    Errors that dealpulse knows are returned; bugs are raised.
+    """
     started = ctx.clock.monotonic()
     requests = ctx.requests()
     run_id = job_runs.start_run(ctx.engine, job.name, ctx.connection, at=ctx.clock.now())
-    counts: Counts = {}
-    error: DealpulseError | None = None
-    stopped = False
-    status = "failed"
+    end = _End()
     try:
-        counts = job.run(ctx, run_id)
-        status = "ok"
-    except Stopped:
-        status, stopped = "stopped", True
-    except Partly as partly:
-        counts, error = partly.counts, partly.error
-    except DealpulseError as caught:
-        error = caught
-        if isinstance(error, AuthError) and isinstance(ctx.settings, ApiConnection):
-            error.add_note(f"{ctx.connection} takes its token from {ctx.settings.token_env}.")
+        _run(job, ctx, run_id, end)
+    except Exception as bug:
+        end.failed(_own_fault(job, bug), bug)
+        raise
     finally:
         job_runs.end_run(
             ctx.engine,
             run_id,
-            status=status,
-            counts=counts,
-            error_kind=type(error).__name__ if error else None,
-            error=str(error) if error else None,
+            status=end.status,
+            counts=end.counts,
+            error_kind=end.kind,
+            error=str(end.error) if end.error else None,
             at=ctx.clock.now(),
         )
-    return JobResult(
-        job=job.name,
-        connection=ctx.connection,
-        run_id=run_id,
-        counts=counts,
-        requests=ctx.requests() - requests,
-        seconds=ctx.clock.monotonic() - started,
-        error=error,
-        stopped=stopped,
+        result = JobResult(
+            job=job.name,
+            connection=ctx.connection,
+            run_id=run_id,
+            counts=end.counts,
+            requests=ctx.requests() - requests,
+            seconds=ctx.clock.monotonic() - started,
+            error=end.error,
+            stopped=end.status == "stopped",
+        )
+        for observer in observers:
+            observer.finished(result)
+    return result
+
+
+def _run(job: Job, ctx: JobContext, run_id: int, end: _End) -> None:
+    try:
+        end.counts = job.run(ctx, run_id)
+        end.status = "ok"
+    except (Stopped, Interrupted):
+        end.status = "stopped"
+    except Partly as partly:
+        end.counts = partly.counts
+        end.failed(partly.error, partly.error)
+    except DealpulseError as error:
+        if isinstance(error, AuthError) and isinstance(ctx.settings, ApiConnection):
+            error.add_note(f"{ctx.connection} takes its token from {ctx.settings.token_env}.")
+        end.failed(error, error)
+
+
+def _own_fault(job: Job, bug: Exception) -> DealpulseError:
+    """Its own text stays in the log: it may quote what the CRM holds."""
+    return DealpulseError(
+        f"{job.name} stopped at a mistake in dealpulse ({type(bug).__name__}): report it with the "
+        "log line that shows it."
     )
 
 
@@ -93,10 +127,8 @@ def run_chain(
     """Run `jobs` in order up to the first that does not succeed."""
     results: list[JobResult] = []
     for job in jobs:
-        result = run_job(job, ctx)
+        result = run_job(job, ctx, observers)
         results.append(result)
-        for observer in observers:
-            observer.finished(result)
         if not result.ok:
             break
     return results

@@ -1,9 +1,10 @@
 """Write back: what was assessed goes into the CRM, where salespeople see it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from forecasting.quality import RULES
-from sync.crm.base import DealStatus, PropertySpec
+from sync.crm.base import DealStatus, PropertySpec, PropertyStatus
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.mirror import assessments, overview, read
 from sync.writeback import apply as sending
@@ -20,7 +21,7 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
     settled = sending.reconcile(
         source=ctx.source, engine=ctx.engine, connection=ctx.connection, clock=ctx.clock
     )
-    actual = read.actual_values(ctx.engine, ctx.connection)
+    actual = read.actual_values(ctx.engine, ctx.connection, not_before=_not_before(ctx))
     planned_writes = _plan(ctx, actual)
     plan.brake(
         planned_writes,
@@ -86,6 +87,18 @@ def property_specs(ctx: JobContext) -> tuple[PropertySpec, ...]:
 
 def specs_in(language: fields.Language) -> tuple[PropertySpec, ...]:
     return fields.specs(language, [(rule.code, rule.title[language]) for rule in RULES])
+
+
+def _not_before(ctx: JobContext) -> Mapping[str, datetime]:
+    """Since when the CRM can hold values of each property. A person may have deleted one, which
+    changes no deal's modification date, so that no pull tells."""
+    since: dict[str, datetime] = {}
+    for state in ctx.sink.property_states(property_specs(ctx)):
+        if state.status is PropertyStatus.MISSING:
+            since[state.name] = datetime.max.replace(tzinfo=UTC)
+        elif state.created_at is not None:
+            since[state.name] = state.created_at
+    return since
 
 
 def _plan(ctx: JobContext, actual: Mapping[str, Mapping[str, str | None]]) -> WritePlan:

@@ -1,8 +1,9 @@
 """What assess found out: saved in one piece, and read back as frames of the same shape."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import orjson
 import polars as pl
@@ -10,7 +11,12 @@ from sqlalchemy import JSON, Connection, Engine, Table, delete, func, insert, se
 
 from sync.mirror.columns import frame
 from sync.mirror.engine import reading, writing
-from sync.mirror.schema import deal_assessment, finding, forecast, velocity
+from sync.mirror.schema import deal_assessment, finding, forecast, prediction, velocity
+
+PREDICTIONS_KEPT_DAYS: Final = 400
+"""After the end of their period: long enough to judge a whole year's calibration."""
+
+_LOOKED_BACK: Final = timedelta(days=31)
 
 
 def save_assessment(
@@ -23,13 +29,14 @@ def save_assessment(
     assessments: pl.DataFrame,
     forecasts: pl.DataFrame,
     velocities: pl.DataFrame,
+    predictions: pl.DataFrame | None = None,
 ) -> None:
     """Save one assessment whole, or nothing of it.
 
     findings (deal_id, rule, evidence) and assessments (as table deal_assessment) replace the
-    connection's earlier ones; a finding that was there before keeps its `since`. forecasts and
-    velocities (as their tables) are added. JSON columns come as text; the columns connection,
-    as_of and job_run_id are filled in here.
+    connection's earlier ones; a finding that was there before keeps its `since`. forecasts,
+    velocities and predictions (as their tables) are added. JSON columns come as text; the columns
+    connection, as_of and job_run_id are filled in here.
     """
     common = {"connection": connection, "as_of": as_of}
     with writing(engine, alone=f"assess {connection}") as transaction:
@@ -45,6 +52,45 @@ def save_assessment(
         common["job_run_id"] = run_id
         _add(transaction, forecast, [r | common for r in forecasts.iter_rows(named=True)])
         _add(transaction, velocity, [r | common for r in velocities.iter_rows(named=True)])
+        if predictions is not None:
+            _add(transaction, prediction, [r | common for r in predictions.iter_rows(named=True)])
+
+
+def predicted_since(engine: Engine, connection: str, instant: datetime) -> bool:
+    """Whether predictions made at `instant` or later are kept."""
+    query = select(prediction.c.job_run_id).where(
+        prediction.c.connection == connection, prediction.c.as_of >= instant
+    )
+    with reading(engine) as snapshot:
+        return snapshot.execute(query.limit(1)).first() is not None
+
+
+def thin(engine: Engine, connection: str, *, now: datetime, zone: str) -> None:
+    """Drop what nobody will ask for: of each day before today all runs' forecasts but the last
+    one's, and predictions whose period ended more than `PREDICTIONS_KEPT_DAYS` ago.
+    """
+    local = ZoneInfo(zone)
+    today = now.astimezone(local).date()
+    runs = select(forecast.c.job_run_id, forecast.c.as_of).where(
+        forecast.c.connection == connection, forecast.c.as_of >= now - _LOOKED_BACK
+    )
+    with writing(engine) as transaction:
+        last: dict[date, int] = {}
+        superseded: list[int] = []
+        for run_id, as_of in transaction.execute(runs.distinct().order_by(forecast.c.job_run_id)):
+            day = as_of.astimezone(local).date()
+            if day in last and day < today:
+                superseded.append(last[day])
+            last[day] = run_id
+        for start in range(0, len(superseded), 500):
+            chunk = superseded[start : start + 500]
+            transaction.execute(delete(forecast).where(forecast.c.job_run_id.in_(chunk)))
+        limit = today - timedelta(days=PREDICTIONS_KEPT_DAYS)
+        transaction.execute(
+            delete(prediction).where(
+                prediction.c.connection == connection, prediction.c.period_end < limit
+            )
+        )
 
 
 def open_findings(engine: Engine, connection: str) -> pl.DataFrame:

@@ -40,6 +40,6 @@ def holdings(engine: Engine, connection: str) -> tuple[dict[str, int], dict[str,
     )
     with reading(engine) as database:
         return (
-            dict(database.execute(deals).tuples()),
-            dict(database.execute(alerts).tuples()),
+            {row[0]: row[1] for row in database.execute(deals)},
+            {row[0]: row[1] for row in database.execute(alerts)},
         )

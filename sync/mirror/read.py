@@ -1,7 +1,7 @@
 """What other jobs ask of the mirror, deal by deal; frames.py reads whole tables."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -163,14 +163,17 @@ def counts(engine: Engine, connection: str) -> MirrorCounts:
     )
 
 
-def actual_values(engine: Engine, connection: str) -> dict[str, dict[str, str | None]]:
+def actual_values(
+    engine: Engine, connection: str, *, not_before: Mapping[str, datetime] | None = None
+) -> dict[str, dict[str, str | None]]:
     """For each deal in the CRM the values of our properties there, as far as known: those pulled,
-    and over them what we wrote since then."""
+    and over them what we wrote since then. not_before: property -> since when the CRM can hold
+    values of it; what was seen there earlier went with the property that a person deleted."""
     deal, journal = schema.deal, schema.write_journal
     living = and_(deal.c.connection == connection, deal.c.removed_at.is_(None))
-    pulled = select(deal.c.deal_id, deal.c.own).where(living)
+    pulled = select(deal.c.deal_id, deal.c.own, deal.c.pulled_at).where(living)
     written = (
-        select(journal.c.deal_id, journal.c.after)
+        select(journal.c.deal_id, journal.c.after, journal.c.settled_at)
         .join(deal, and_(living, deal.c.deal_id == journal.c.deal_id))
         .where(
             journal.c.connection == connection,
@@ -181,11 +184,18 @@ def actual_values(engine: Engine, connection: str) -> dict[str, dict[str, str | 
     )
     with reading(engine) as snapshot:
         values: dict[str, dict[str, str | None]] = {
-            deal_id: dict(own) for deal_id, own in snapshot.execute(pulled)
+            deal_id: _since(own, at, not_before) for deal_id, own, at in snapshot.execute(pulled)
         }
-        for deal_id, after in snapshot.execute(written):
-            values[deal_id].update(after)
+        for deal_id, after, at in snapshot.execute(written):
+            values[deal_id].update(_since(after, at, not_before))
     return values
+
+
+def _since(
+    values: Mapping[str, str | None], seen_at: datetime, not_before: Mapping[str, datetime] | None
+) -> dict[str, str | None]:
+    since = not_before or {}
+    return {k: v for k, v in values.items() if k not in since or seen_at >= since[k]}
 
 
 def _deal(row: Row[*tuple[Any, ...]]) -> Deal:

@@ -11,6 +11,7 @@ from sync.config.model import Config
 from sync.errors import ConfigError
 from sync.mirror import frames, read, schema
 from sync.mirror.engine import reading
+from sync.report.naming import local_time, zone_of
 from sync.report.table import Column, Kind, Report
 
 _RULES = (
@@ -20,6 +21,7 @@ _RULES = (
     Column("amount", "Their amount", Kind.MONEY),
 )
 _DEALS = (
+    Column("deal_id", on_screen=False),
     Column("quality_score", "Score", Kind.COUNT),
     Column("name", "Deal"),
     Column("owner", "Owner"),
@@ -45,31 +47,44 @@ def quality_report(engine: Engine, connection: str, config: Config, *, worst: in
         deals.select("deal_id", "amount"), on="deal_id"
     )
     as_of: datetime = scores["as_of"].max()  # type: ignore[assignment]
+    account = read.account(engine, connection)
+    zone = zone_of(engine, connection, config.time_zone)
     facts = {
         "connection": connection,
         "as_of": as_of,
+        "currency": account.home_currency if account else None,
         "open_deals": deals.height,
         "mean_score": deals["quality_score"].mean(),
     }
-    reports = [_by_rule(connection, found, facts)]
+    reports = [_by_rule(connection, found, facts, zone)]
     if worst:
         reports.append(_worst(connection, deals, found, facts, worst))
     return reports
 
 
-def _by_rule(connection: str, found: pl.DataFrame, facts: Mapping[str, object]) -> Report:
+def _by_rule(
+    connection: str, found: pl.DataFrame, facts: Mapping[str, object], zone: str
+) -> Report:
+    amount = pl.col("amount")
+    known = pl.when(amount.is_not_null().any()).then(amount.sum()).alias("amount")
     rows = (
         found.group_by("rule", "title")
-        .agg(pl.len().alias("deals"), pl.col("amount").sum())
+        .agg(pl.len().alias("deals"), known)
         .sort(["deals", "rule"], descending=[True, False])
     )
+    as_of: datetime = facts["as_of"]  # type: ignore[assignment]
     return Report(
         title=f"{connection}: data quality of {facts['open_deals']} open deals, "
         f"mean score {facts['mean_score']:.0f} of 100",
         columns=_RULES,
         rows=rows.to_dicts(),
         facts=facts,
-        notes=["A deal can have several findings; amounts in the home currency, where known."],
+        notes=[
+            f"As of {local_time(as_of, zone)}. Score: 100 less the weights of a deal's findings "
+            "(docs/quality-rules.md).",
+            f"A deal can have several findings; amounts in {facts['currency']}, where known.",
+        ],
+        zone=zone,
     )
 
 
@@ -89,10 +104,15 @@ def _worst(
         )
         .head(worst)
         .join(titles, on="deal_id", how="left", maintain_order="left")
-        .select("deal_id", *(column.key for column in _DEALS))
+        .select(column.key for column in _DEALS)
         .to_dicts()
     )
-    return Report(title=f"{connection}: fix these first", columns=_DEALS, rows=rows, facts=facts)
+    return Report(
+        title=f"{connection}: put these right first, the lowest score first",
+        columns=_DEALS,
+        rows=rows,
+        facts=facts,
+    )
 
 
 def _assessed(engine: Engine, connection: str) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,29 +1,72 @@
 """What the mirror holds and how the last runs went."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from sync.mirror import schema
+from sync.mirror import read, schema
 from sync.mirror.engine import reading
+from sync.report.naming import local_time, zone_of
 from sync.report.table import Column, Kind, Report
 
 _MIRROR = (
     Column("what", "In the mirror"),
-    Column("deals", "Number", Kind.COUNT),
+    Column("number", "Number", Kind.COUNT),
 )
 _RUNS = (
     Column("connection", "Connection"),
     Column("job", "Job"),
     Column("status", "Ended"),
     Column("started_at", "Started", Kind.INSTANT),
-    Column("counts", "Did"),
+    Column("did", "Did"),
     Column("error", "Error"),
 )
 
 
-def mirror_report(engine: Engine, connection: str) -> Report:
+def mirror_report(engine: Engine, connection: str, time_zone: str | None = None) -> Report:
     """Deals by status, tombstones by reason, history entries, open findings and alerts."""
+    account = read.account(engine, connection)
+    pulled_at = _last_pull(engine, connection)
+    zone = zone_of(engine, connection, time_zone)
+    notes = []
+    if account is not None:
+        notes.append(
+            f"CRM account {account.account_id} ({account.kind}), {account.home_currency}; days "
+            f"are counted in {zone}."
+        )
+    notes.append(
+        f"Last good pull: {local_time(pulled_at, zone)}."
+        if pulled_at is not None
+        else "No pull has finished yet: `dealpulse sync` does the first load, or goes on with it."
+    )
+    return Report(
+        title=connection,
+        columns=_MIRROR,
+        rows=_holdings(engine, connection),
+        facts={
+            "connection": connection,
+            "account": account.account_id if account else None,
+            "currency": account.home_currency if account else None,
+            "time_zone": zone if account else None,
+            "last_pull_at": pulled_at,
+        },
+        notes=notes,
+        zone=zone,
+    )
+
+
+def _last_pull(engine: Engine, connection: str) -> datetime | None:
+    run = schema.job_run.c
+    query = select(func.max(run.ended_at)).where(
+        run.connection == connection, run.job == "pull", run.status == "ok"
+    )
+    with reading(engine) as database:
+        pulled_at: datetime | None = database.scalar(query)
+    return pulled_at
+
+
+def _holdings(engine: Engine, connection: str) -> list[dict[str, object]]:
     deal, change, finding, alert = (
         schema.deal,
         schema.deal_change,
@@ -54,21 +97,20 @@ def mirror_report(engine: Engine, connection: str) -> Report:
             .where(alert.c.connection == connection, alert.c.state == "raised")
         )
     counted = {row[0]: row[1] for row in by_status}
-    rows: list[dict[str, object]] = [
-        {"what": f"{status} deals", "deals": counted.get(status, 0)}
-        for status in ("open", "won", "lost")
+    return [
+        *(
+            {"what": f"{status} deals", "number": counted.get(status, 0)}
+            for status in ("open", "won", "lost")
+        ),
+        *({"what": f"{reason} deals (not counted)", "number": n} for reason, n in removed),
+        {"what": "changes of deals", "number": changes},
+        {"what": "findings", "number": findings},
+        {"what": "open alerts", "number": alerts},
     ]
-    rows += [{"what": f"{reason} deals (not counted)", "deals": n} for reason, n in removed]
-    rows += [
-        {"what": "changes of deals", "deals": changes},
-        {"what": "findings", "deals": findings},
-        {"what": "open alerts", "deals": alerts},
-    ]
-    return Report(title=connection, columns=_MIRROR, rows=rows, facts={"connection": connection})
 
 
-def status_report(engine: Engine, connections: Sequence[str]) -> list[Report]:
-    """The mirror of each connection, then the last run of each job."""
+def runs_report(engine: Engine, connections: Sequence[str], time_zone: str | None = None) -> Report:
+    """The last run of each job of each connection."""
     run = schema.job_run
     latest = (
         select(func.max(run.c.id).label("id"))
@@ -85,13 +127,22 @@ def status_report(engine: Engine, connections: Sequence[str]) -> list[Report]:
             "job": r["job"],
             "status": r["status"],
             "started_at": r["started_at"],
-            "counts": ", ".join(f"{n} {k}" for k, n in r["counts"].items() if n),
+            "ended_at": r["ended_at"],
+            "counts": r["counts"],
+            "did": ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in r["counts"].items() if n)
+            or ("nothing new" if r["status"] == "ok" else ""),
             "error": r["error"] or "",
         }
         for r in runs
     ]
-    notes = [] if rows else ["Nothing ran yet: `dealpulse sync` does the first load."]
-    return [
-        *(mirror_report(engine, connection) for connection in connections),
-        Report(title="Last runs", columns=_RUNS, rows=rows, notes=notes),
-    ]
+    zone = zone_of(engine, connections[0], time_zone)
+    notes = [f"Started: {zone} time."] if rows else ["Nothing ran yet."]
+    return Report(title="Last runs", columns=_RUNS, rows=rows, notes=notes, zone=zone)
+
+
+def status_report(
+    engine: Engine, connections: Sequence[str], time_zone: str | None = None
+) -> list[Report]:
+    """The mirror of each connection, then the last run of each job."""
+    mirrors = [mirror_report(engine, connection, time_zone) for connection in connections]
+    return [*mirrors, runs_report(engine, connections, time_zone)]

@@ -1,5 +1,6 @@
 """What write-back would do, and what it did."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine, func, select
@@ -8,7 +9,9 @@ from sync.mirror import schema
 from sync.mirror.engine import reading
 from sync.report.table import Column, Report
 
+_PREFIX = "dealpulse_"
 _PLAN = (
+    Column("deal_id", on_screen=False),
     Column("deal", "Deal"),
     Column("property", "Property"),
     Column("before", "In the CRM"),
@@ -22,9 +25,13 @@ _JOURNAL = (
 
 
 def plan_report(
-    connection: str, rows: Sequence[Mapping[str, object]], *, deals: int, enabled: bool
+    connection: str,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    deals: int,
+    enabled: bool,
 ) -> Report:
-    """`rows`: deal, property, before, after; one per value that would change."""
+    """`rows`: deal_id, deal, property, before, after; one per value that would change."""
     notes = [f"{deals} deals, {len(rows)} values. Nothing has been written."]
     if not enabled:
         notes.append(
@@ -34,9 +41,26 @@ def plan_report(
         title=f"{connection}: what write-back would write",
         columns=_PLAN,
         rows=rows,
-        facts={"connection": connection, "deals": deals, "enabled": enabled},
+        facts={"connection": connection, "deals": deals, "values": len(rows), "enabled": enabled},
         notes=notes,
     )
+
+
+def on_screen(report: Report, limit: int) -> Report:
+    """`report` of a plan as a person reads it: the first `limit` rows (0 = all), each deal named
+    once, properties without the prefix that all of them have.
+    """
+    shown: list[dict[str, object]] = []
+    before = None
+    for row in report.rows[:limit] if limit else report.rows:
+        name = str(row["property"]).removeprefix(_PREFIX)
+        again = row["deal_id"] == before
+        shown.append({**row, "property": name, "deal": "" if again else row["deal"]})
+        before = row["deal_id"]
+    notes = [f"Each property's name begins with {_PREFIX}."] if shown else []
+    if len(shown) < len(report.rows):
+        notes.append(f"The first {len(shown)} values are shown; --limit 0 shows all.")
+    return dataclasses.replace(report, rows=shown, notes=[*notes, *report.notes])
 
 
 def journal_report(engine: Engine, connection: str, run_id: int, *, limit: int) -> Report:

@@ -135,6 +135,14 @@ class Crm:
         with self.lock:
             self.deals.definitions.archive(name, self.now())
 
+    def purge_property(self, name: str) -> None:
+        """A deal property out of the recycle bin, for ever; its values and their history go too."""
+        with self.lock:
+            self.deals.definitions.purge(name)
+            for record in self.deals.table.records():
+                record.values.pop(name, None)
+                record.history.pop(name, None)
+
     def add_token(self, scopes: Iterable[str]) -> str:
         with self.lock:
             return self.tokens.add(scopes).value

@@ -32,10 +32,10 @@ class Window:
 
     def wait(self, now: float) -> float:
         """Seconds until a call is allowed; counts it if that is now."""
-        while self._calls and self._calls[0] <= now - self.seconds:
+        while self._calls and self._calls[0] + self.seconds <= now:
             self._calls.popleft()
         if len(self._calls) >= self.limit:
-            return self._calls[0] + self.seconds - now
+            return min(self._calls[0] + self.seconds - now, self.seconds)
         self._calls.append(now)
         return 0.0
 

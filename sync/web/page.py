@@ -26,7 +26,7 @@ table { border-collapse: collapse; width: 100%; margin: 1rem 0 }
 caption { text-align: left; font-weight: 600; padding: .25rem 0 }
 th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top }
-th { font-weight: 500; color: var(--soft) } tbody th { color: inherit }
+th { font-weight: 500; color: var(--soft) } tbody th { color: inherit; white-space: nowrap }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .scroll { overflow-x: auto } .soft { color: var(--soft) }
 .good { color: var(--good) } .bad { color: var(--bad) }
@@ -36,6 +36,12 @@ th { font-weight: 500; color: var(--soft) } tbody th { color: inherit }
 def _hash(style: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
+
+_DEFINITION: Final = (
+    "Forecast = won so far in the period + amount x probability of the open deals whose close date "
+    "lies in it. CRM: the stage probabilities that the CRM states; learned: those that your own "
+    "decided deals show."
+)
 
 STYLE_HASH: Final = _hash(_STYLE)
 """What the Content-Security-Policy allows as the only style."""
@@ -80,8 +86,8 @@ def _connection(snapshot: StatusSnapshot, connection: ConnectionStatus) -> str:
     deals = _counts(connection.deals) or "none"
     alerts = _counts(connection.open_alerts) or "none"
     return (
-        f"<section><h2>{_text(connection.name)} <span class=soft>{_text(connection.kind)}</span>"
-        f"</h2>\n<p>Last successful pull: {when}<br>Deals: {deals}<br>Open alerts: {alerts}</p>\n"
+        f"<section><h2>{_text(connection.name)}</h2>\n<p>Last successful pull: {when}"
+        f"<br>Deals: {deals}<br>Open alerts: {alerts}</p>\n"
         f"{_forecasts(connection.forecasts)}{_runs(connection.runs)}</section>"
     )
 
@@ -89,11 +95,11 @@ def _connection(snapshot: StatusSnapshot, connection: ConnectionStatus) -> str:
 def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
     if not forecasts:
         return "<p class=soft>No forecast yet.</p>\n"
-    heads = ("Period", "Method", "Forecast", "Won", "Open, weighted", "Open", "Open deals")
+    heads = ("Period", "Method", "Forecast", "Won", "Open x probability", "Open", "Open deals")
     rows = [
         _row(
             each.period,
-            _text(each.method + (f" ({each.variant})" if each.variant else "")).replace("_", " "),
+            _text(_method(each)),
             *(
                 _number(f"{_money(amount)} {each.currency}")
                 for amount in (
@@ -107,7 +113,13 @@ def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
         )
         for each in forecasts
     ]
-    return _table("Forecast, all deals", heads, rows, numbers_from=2)
+    table = _table("Forecast, all deals", heads, rows, numbers_from=2)
+    return f"{table}<p class=soft>{_text(_DEFINITION)}</p>\n"
+
+
+def _method(total: ForecastTotal) -> str:
+    variant = {"crm": "CRM"}.get(total.variant, total.variant)
+    return total.method.replace("_", " ") + (f" ({variant})" if variant else "")
 
 
 def _runs(runs: Sequence[JobRun]) -> str:
@@ -129,7 +141,8 @@ def _outcome(run: JobRun) -> str:
 
 def _did(run: JobRun) -> str:
     counts = _counts({name: count for name, count in run.counts.items() if count})
-    return "<br>".join(part for part in (_text(run.error or ""), counts) if part)
+    parts = [part for part in (_text(run.error or ""), counts) if part]
+    return "<br>".join(parts) or ("nothing new" if run.status == "ok" else "")
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[str], numbers_from: int = 99) -> str:

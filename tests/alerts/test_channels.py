@@ -133,7 +133,7 @@ def test_a_digest_arrives_once_and_whole(rig: Rig) -> None:
         "sønn 1",
         "1\u00a0000 kr",
         "21 days [nb]",
-        "Neste: ",
+        "Neste steg: ",
     ):
         assert part in text
     assert "https://crm.example.com/deal/1" in text

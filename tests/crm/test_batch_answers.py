@@ -102,6 +102,21 @@ def test_an_error_that_names_nobody_is_narrowed_down() -> None:
     ]
 
 
+def test_all_or_nothing_is_sent_once_more_without_the_one_at_fault() -> None:
+    batches: list[int] = []
+
+    def update(ids: list[str]) -> Say:
+        batches.append(len(ids))
+        if "3" in ids:
+            error = {"category": "VALIDATION_ERROR", "message": "no", "context": {"ids": ["3"]}}
+            return Say(207, {"results": [], "errors": [error]})
+        return Say(200, {"results": written(ids)})
+
+    found = outcomes(answering(update), *"12345678")
+    assert [result for result, _ in found].count(WRITTEN) == 7
+    assert batches == [8, 7]
+
+
 def test_a_refusal_of_the_whole_batch_is_narrowed_down() -> None:
     asked: list[int] = []
 

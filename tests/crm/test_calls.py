@@ -82,6 +82,16 @@ def test_a_pause_beyond_the_deadline_is_handed_on_at_once() -> None:
     assert given_up.value.retry_after == timedelta(hours=2)
 
 
+def test_being_told_to_wait_holds_the_next_call_back_too() -> None:
+    clock = FakeClock()
+    both = calls(clock, deadline_s=5)
+    attempt, _ = failing(AttemptFailed("slow down", wait_s=10, throttled=True))
+    with pytest.raises(TransientError):
+        both.run(attempt, bucket="all", idempotent=True)
+    both.run(lambda _: None, bucket="all", idempotent=True)
+    assert clock.slept == [5]  # no longer than a call may take: 477 can ask for a day
+
+
 def test_each_attempt_is_told_how_much_time_is_left() -> None:
     clock = FakeClock()
     attempt, left = failing(AttemptFailed("slow"), takes_s=20, clock=clock)

@@ -8,7 +8,8 @@ from itertools import islice
 import pytest
 
 from sync.crm.base import DealStatus, Field, RemovalReason
-from tests.crm.conftest import Open, Portal, deal
+from sync.crm.hubspot import values
+from tests.crm.conftest import CREATED, LOOKBACK, Open, Portal, deal
 from tests.fake_clock import START
 
 
@@ -81,6 +82,13 @@ def test_what_search_sees_late_is_found_by_reaching_back(portal_of: Open) -> Non
     portal.clock.advance(minutes=2)
     portal.pull()
     assert {found.amount for found in portal.mirror.deals.values()} == {Decimal(7)}
+
+
+def test_a_change_at_the_very_edge_of_the_window_is_in_it(portal: Portal) -> None:
+    """A cursor that looked beyond it would lose what shares its millisecond."""
+    portal.mirror.cursor = {"since": values.iso(CREATED + LOOKBACK)}
+    [page] = portal.pull()
+    assert [found.modified_at for found in page.deals] == [CREATED] * 3
 
 
 def test_a_deal_changed_again_during_a_pull_is_right_in_the_end(portal_of: Open) -> None:
@@ -170,6 +178,16 @@ def test_reading_some_deals_gives_their_present_state(portal: Portal) -> None:
     assert {found.deal_id for found in page.deals} == {survivor, c}
     assert page.changes == []
     assert {removal.deal_id for removal in page.removals} == {a, b}
+
+
+def test_a_deal_out_of_the_bin_is_read_with_its_history(portal: Portal) -> None:
+    a = portal.crm.id_of("a")
+    portal.crm.edit(a, {"dealstage": "offer"})
+    portal.crm.archive(a)
+    assert portal.source.read([a], history=True).deals == []
+    portal.crm.restore(a)
+    page = portal.source.read([a], history=True)
+    assert [c.new for c in page.changes if c.field is Field.STAGE] == ["new", "offer"]
 
 
 @pytest.mark.parametrize("merged", ["survivor", "missing", "omitted"])

@@ -122,10 +122,14 @@ def test_a_search_goes_on_though_it_shows_no_further_page() -> None:
 
 def test_deals_that_hubspot_could_not_give_are_not_taken_for_gone() -> None:
     trouble = [{"category": "INTERNAL_ERROR", "message": "x", "context": {"ids": ["2"]}}]
-    script = answering(
-        search=lambda _: Say(200, {"total": 2, "results": [shown("1"), shown("2")]}),
-        read=lambda _: Say(207, {"results": [shown("1")], "errors": trouble}),
-    )
+
+    def read(asked: Asked) -> Say:
+        if "objects" in asked.path:
+            return Say(207, {"results": [shown("1")], "errors": trouble})
+        return Say(200, {"results": []})
+
+    hits = {"total": 2, "results": [shown("1"), shown("2")]}
+    script = answering(search=lambda _: Say(200, hits), read=read)
     with source_of(script) as (source, _), pytest.raises(TransientError, match="in part"):
         list(changes(source))
 

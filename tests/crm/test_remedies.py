@@ -96,9 +96,10 @@ def test_a_url_that_is_too_long_is_no_passing_matter(portal: Portal) -> None:
 
 def test_the_real_rate_limits_are_kept(portal_of: Open) -> None:
     portal = portal_of([deal("a")], rate_limit=40, search_limit=4)
-    for _ in range(50):
-        portal.source.deal_count()
+    for _ in range(60):
         portal.source.account()
+    for _ in range(10):
+        portal.source.deal_count()
     statuses = {entry.status for entry in portal.sandbox.requests}
     assert statuses == {200}
 

@@ -137,3 +137,17 @@ def test_a_refused_token_suspends_the_connection_and_says_so(
     assert "portal" in ready.text
     assert installation.token not in daemon.log.read_text()
     assert daemon.terminate() == 0
+
+
+def test_sigterm_ends_a_long_wait_that_the_crm_asked_for(
+    installation: Installation, start: Callable[[], Daemon], sandbox: Sandbox
+) -> None:
+    patient = installation.config.read_text().replace("deadline_s: 20", "deadline_s: 600")
+    assert "600" in patient
+    installation.config.write_text(patient)
+    sandbox.faults.add("migration_477", times=1, retry_after_s=300, path_contains="/pipelines")
+    daemon = start()
+    daemon.until(lambda: not sandbox.faults.pending())
+    assert daemon.terminate() == 0, "within the half minute that `terminate` waits"
+    assert daemon.said("pull stopped; it will be resumed")
+    assert daemon.lines()[-1]["event"] == "worker stopped"

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from sync.bootstrap import App
 from sync.jobs import chain
+from sync.jobs.runner import run_job
 from sync.mirror import schema
 from sync.sandbox.behaviour import Behaviour
 from sync.sandbox.generator import generate
@@ -208,3 +211,68 @@ def _removed(database, deal_id: str) -> str | None:
     return database.scalar(
         select(schema.deal.c.removed_reason).where(schema.deal.c.deal_id == deal_id)
     )
+
+
+def test_a_deal_from_the_bin_comes_in_though_the_mirror_never_held_it(
+    installation: Installation, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    deal_id = sandbox.crm.deal_ids()[0]
+    sandbox.crm.archive(deal_id)
+    clock.advance(days=1)
+    with installation.app(clock) as app:
+        run_jobs(app, chain.PULL)
+        clock.advance(days=1)
+        sandbox.crm.restore(deal_id)
+        run_jobs(app, chain.PULL)
+        assert _stages(app, deal_id) == _stages_in(sandbox, deal_id)
+
+
+def test_a_deal_restored_behind_the_first_load_comes_in(
+    installation: Installation, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    deal_id = sandbox.crm.deal_ids()[0]
+    sandbox.crm.archive(deal_id)
+    clock.advance(days=1)
+
+    class RestoringAfterTheFirstPage:
+        def step(self, what: str, done: int, total: int | None) -> None:
+            if deal_id not in sandbox.crm.deal_ids():
+                sandbox.crm.restore(deal_id)
+
+    with installation.app(clock) as app:
+        (settings,) = app.config.connections
+        result = run_job(chain.PULL, app.context(settings, progress=RestoringAfterTheFirstPage()))
+        assert result.ok
+        assert _stages(app, deal_id) == _stages_in(sandbox, deal_id)
+
+
+def _stages(app: App, deal_id: str) -> list[str | None]:
+    change = schema.deal_change.c
+    of_deal = (change.deal_id == deal_id, change.field == "stage")
+    with app.engine.connect() as database:
+        assert database.scalar(select(schema.deal.c.name).where(schema.deal.c.deal_id == deal_id))
+        query = select(change.new).where(*of_deal).order_by(change.changed_at, change.ordinal)
+        return list(database.scalars(query))
+
+
+def _stages_in(sandbox: Sandbox, deal_id: str) -> list[object]:
+    return [version["value"] for version in sandbox.crm.history(deal_id, "dealstage")]
+
+
+def test_a_property_that_a_person_deleted_is_made_and_filled_again(
+    installation: Installation, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    with installation.app(clock) as app:
+        run_jobs(app)
+        before = written_values(sandbox)
+        clock.advance(minutes=15)
+        sandbox.crm.remove_property("dealpulse_quality_score")
+        sandbox.crm.purge_property("dealpulse_quality_score")
+        run_jobs(app, chain.PULL)
+        context = app.context(app.config.connections[0])
+        interrupted = replace(context, should_stop=lambda: True)
+        assert run_job(chain.WRITE_BACK, interrupted).stopped, "made again, not yet filled"
+        clock.advance(minutes=15)
+        assert run_job(chain.WRITE_BACK, context).counts["confirmed"] == len(before)
+        assert run_job(chain.WRITE_BACK, context).counts.get("written", 0) == 0
+    assert written_values(sandbox) == before

@@ -58,6 +58,9 @@ def test_a_wrong_token(installation: Installation, sandbox: Sandbox) -> None:
     assert "HUBSPOT_TOKEN" in result.stderr
     assert installation.token not in result.stderr + result.stdout
     assert len(sandbox.requests) == 1, "a refused token is not tried again"
+    checked = installation.run("check")
+    assert checked.returncode == 3
+    assert "HUBSPOT_TOKEN" in checked.stderr
 
 
 def test_a_missing_scope_is_named(installation: Installation, sandbox: Sandbox) -> None:
@@ -134,7 +137,7 @@ def test_write_back_that_is_off_writes_nothing(
     assert installation.run("sync").returncode == 0
     plan = installation.run("writeback", "plan")
     assert plan.returncode == 0, plan.stderr
-    assert "dealpulse_win_probability" in plan.stdout
+    assert "win_probability" in plan.stdout
     sandbox.requests.clear()
     refused = installation.run("writeback", "apply")
     assert refused.returncode == 2
@@ -147,7 +150,6 @@ def test_write_back_that_is_off_writes_nothing(
 
 
 def test_forecast_before_any_sync(installation: Installation) -> None:
-    assert installation.run("db", "upgrade").returncode == 0
     result = installation.run("forecast")
     assert result.returncode == 2
     assert "dealpulse sync" in result.stderr

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from forecasting.deals import CHANGE_SCHEMA, DEAL_SCHEMA, OWNER_SCHEMA, STAGE_SCHEMA
+from forecasting.snapshot import Snapshot, snapshot_now
 
 ZONE = "Europe/Oslo"
 AS_OF = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
@@ -123,6 +124,18 @@ OWNERS = pl.DataFrame(
 )
 
 NO_CHANGES = changes()
+
+
+def now(
+    frame: pl.DataFrame,
+    history: pl.DataFrame = NO_CHANGES,
+    known_stages: pl.DataFrame = STAGES,
+    *,
+    as_of: datetime = AS_OF,
+    owners: pl.DataFrame = OWNERS,
+) -> Snapshot:
+    """The account as the frame states it."""
+    return snapshot_now(frame, history, known_stages, owners, as_of=as_of, zone=ZONE)
 
 
 def won_stays(count: int, days: float, stage_id: str = "proposal") -> tuple[list[Any], list[Any]]:

@@ -12,7 +12,7 @@ import pytest
 from forecasting import velocity
 from forecasting.history import stage_stays
 from forecasting.methods import OpportunityStage
-from tests.forecasting.frames import change, changes, deals, stage, stages
+from tests.forecasting.frames import change, changes, deals, now, stage, stages
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "bpic2012"
 
@@ -110,7 +110,7 @@ def test_the_learned_rates_equal_a_plain_count(
             for n, activity in enumerate(sorted(visited))
         )
     )
-    method = OpportunityStage("learned").fit(frame, changes(*rows), process, as_of=AS_OF)
+    method = OpportunityStage("learned").fit(now(frame, changes(*rows), process, as_of=AS_OF))
     learned = {row["stage_id"]: row for row in method.stage_rates_.iter_rows(named=True)}
     open_stages = [activity for activity in visited if activity not in ended]
     assert len(open_stages) >= 5

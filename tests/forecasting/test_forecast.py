@@ -14,11 +14,11 @@ from forecasting.deals import Period, PeriodKind
 from forecasting.forecast import LEFT_OUT, forecast
 from forecasting.methods import OpportunityStage
 from forecasting.periods import periods_for
-from tests.forecasting.frames import AS_OF, NO_CHANGES, STAGES, TODAY, deals, stage, stages
+from tests.forecasting.frames import NO_CHANGES, STAGES, TODAY, deals, now, stage, stages
 
 MONTHS = periods_for(TODAY, [PeriodKind.MONTH])
 BOTH = periods_for(TODAY, ["month", "quarter"])
-METHOD = OpportunityStage("crm").fit(deals(), NO_CHANGES, STAGES, as_of=AS_OF)
+METHOD = OpportunityStage("crm").fit(now(deals(), NO_CHANGES, STAGES))
 
 
 def forecast_of(frame: pl.DataFrame, periods: list[Period] = MONTHS) -> pl.DataFrame:
@@ -176,5 +176,5 @@ def test_the_order_of_rows_means_nothing() -> None:
 def test_two_pipelines_may_name_their_stages_alike() -> None:
     both = stages(stage("new", 0.1), stage("new", 0.3, pipeline_id="renewals"))
     frame = deals({"stage_id": "new"}, {"stage_id": "new", "pipeline_id": "renewals"})
-    method = OpportunityStage("crm").fit(frame, NO_CHANGES, both, as_of=AS_OF)
+    method = OpportunityStage("crm").fit(now(frame, NO_CHANGES, both))
     assert method.predict(frame)["weighted_amount"].to_list() == [100.0, 300.0]

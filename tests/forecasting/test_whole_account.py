@@ -14,7 +14,7 @@ from forecasting.forecast import forecast
 from forecasting.history import deals_as_of, pushes, stage_stays
 from forecasting.methods import OpportunityStage
 from forecasting.periods import periods_for
-from tests.forecasting.frames import AS_OF, OWNERS, TODAY, ZONE, change, changes, deals
+from tests.forecasting.frames import AS_OF, OWNERS, TODAY, ZONE, change, changes, deals, now
 from tests.forecasting.methods.test_contract import ACCOUNTS
 
 NO_OWNERS = pl.DataFrame(schema=OWNER_SCHEMA)
@@ -40,7 +40,7 @@ def assessed(
         velocity.measure(frame, today=TODAY),
     ]
     for method in (OpportunityStage("crm"), OpportunityStage("learned")):
-        predictions = method.fit(frame, history, stages, as_of=AS_OF).predict(frame)
+        predictions = method.fit(now(frame, history, stages)).predict(frame)
         periods = periods_for(TODAY, ["month", "quarter"])
         results += [
             predictions,

@@ -1,7 +1,7 @@
 """An assessment is saved in one piece, and read back in the shape it had."""
 
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -12,12 +12,15 @@ from sqlalchemy import Engine
 from forecasting.deals import INSTANT
 from sync.mirror import schema
 from sync.mirror.assessments import (
+    PREDICTIONS_KEPT_DAYS,
     assessment_rows,
     latest_forecasts,
     latest_velocity,
     most_explained,
     open_findings,
+    predicted_since,
     save_assessment,
+    thin,
 )
 from sync.mirror.job_runs import start_run
 from tests.mirror.records import T0, minutes, rows
@@ -41,13 +44,20 @@ def assessments(**scores: int) -> pl.DataFrame:
             {
                 "deal_id": deal_id,
                 "quality_score": score,
+                "method": "opportunity_stage:learned",
                 "win_probability": 0.25 if score else None,
+                "win_probability_by_month": 0.05,
+                "win_probability_by_quarter": None,
+                "call": "SLIP",
+                "predicted_close_on": date(2026, 5, 4),
                 "expected_amount": score * 10.0,
                 "stale_days": 3,
+                "reasons": "[]",
                 "explanation": "Ingen aktivitet på 3 dager.",
             }
             for deal_id, score in scores.items()
-        ]
+        ],
+        schema_overrides={"win_probability_by_quarter": pl.Float64},
     )
 
 
@@ -66,8 +76,31 @@ FORECAST = {
     "open_amount": 1000.0,
     "open_deals": 2,
     "weighted_amount": 400.0,
+    "new_amount": None,
+    "p10": 100.5,
+    "p50": 390.0,
+    "p90": 900.0,
+    "shock": 0.1,
+    "sample": 12,
+    "note": None,
+    "interval_note": "few_finished_origins:3",
+    "past_wape": 0.12,
+    "past_origins": 14,
+    "floor": None,
+    "chosen": True,
     "left_out": '{"overdue": 2}',
     "parameters": "{}",
+    "definition": None,
+}
+PREDICTION = {
+    "deal_id": "a",
+    "method": "opportunity_stage",
+    "variant": "crm",
+    "period_kind": "month",
+    "period_start": date(2026, 1, 1),
+    "period_end": date(2026, 2, 1),
+    "win_probability": 0.4,
+    "win_probability_by": None,
 }
 VELOCITY = {
     "window_start": date(2025, 1, 1),
@@ -105,8 +138,9 @@ def test_what_is_saved_is_read_back(engine: Engine) -> None:
     evidence = json.loads(open_findings(engine, "acme")["evidence"][0])
     assert evidence == {"amount": None, "note": "ø stale"}
     as_of = pl.lit(T0, INSTANT).alias("as_of")
+    read = assessment_rows(engine, "acme")
     assert_frame_equal(
-        assessment_rows(engine, "acme"),
+        read,
         assessments(a=80).with_columns(as_of),
         check_column_order=False,
     )
@@ -156,3 +190,25 @@ def test_the_deals_with_most_findings_come_first(engine: Engine) -> None:
     assess(engine, T0, findings=findings(*found), assessments=assessments(a=1, b=2, c=3, d=4))
     assert most_explained(engine, "acme", 2) == ["b", "c"]
     assert most_explained(engine, "acme", 9) == ["b", "c", "a"]
+
+
+def test_of_a_past_day_the_last_runs_forecasts_stay(engine: Engine) -> None:
+    midnight = datetime(2026, 3, 16, 23, 0, tzinfo=UTC)  # in Oslo
+    early, late = (assess(engine, midnight - timedelta(hours=h)) for h in (5, 1))
+    today = [assess(engine, midnight + timedelta(hours=h)) for h in (0, 1)]
+    other = assess(engine, midnight - timedelta(hours=6), connection="other")
+    thin(engine, "acme", now=midnight + timedelta(hours=2), zone="Europe/Oslo")
+    kept = {row["job_run_id"] for row in rows(engine, schema.forecast)}
+    assert kept == {late, *today, other}
+    assert early not in kept
+
+
+def test_predictions_outlive_their_period_by_a_year_and_a_bit(engine: Engine) -> None:
+    over = datetime(2026, 2, 1, tzinfo=UTC)
+    assess(engine, T0, predictions=pl.DataFrame([PREDICTION]))
+    assert predicted_since(engine, "acme", T0)
+    assert not predicted_since(engine, "acme", T0 + timedelta(seconds=1))
+    assert not predicted_since(engine, "other", T0)
+    for days, left in ((PREDICTIONS_KEPT_DAYS, 1), (PREDICTIONS_KEPT_DAYS + 1, 0)):
+        thin(engine, "acme", now=over + timedelta(days=days), zone="UTC")
+        assert len(rows(engine, schema.prediction)) == left

@@ -166,7 +166,7 @@ class TestPage:
         assert "stale 2" in outline.text
         assert "open 5, won 4, lost 3" in outline.text
         assert "1\u202f234\u202f568 NOK" in outline.text
-        assert "opportunity stage (crm)" in outline.text
+        assert "opportunity stage (CRM)" in outline.text
         assert "deals 12" in outline.text
         assert "Ready" in outline.text
 

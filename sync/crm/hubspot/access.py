@@ -63,8 +63,8 @@ def _groups(client: HubSpotClient) -> Callable[[], str]:
         there = any(group.get("name") == GROUP for group in answer["results"])
         state = "our group is there" if there else "our group is not there yet"
         return (
-            f"readable, {state}; writing is not tried without writing: the first write-back will "
-            "show whether crm.schemas.deals.write and crm.objects.deals.write are granted"
+            f"readable, {state}; whether crm.schemas.deals.write and crm.objects.deals.write are "
+            "granted shows at the first write-back, since trying would write"
         )
 
     return attempt

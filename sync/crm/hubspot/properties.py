@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sync.crm.base import PropertySpec, PropertyState, PropertyStatus, ValueKind
+from sync.crm.hubspot import values
+from sync.crm.hubspot.values import Doubts
 
 Json = dict[str, Any]
 
@@ -69,17 +71,19 @@ def state(spec: PropertySpec, there: Mapping[str, Any] | None) -> PropertyState:
     """How HubSpot's property compares to ours; `there` None = HubSpot has none of that name."""
     if there is None:
         return PropertyState(spec.name, PropertyStatus.MISSING)
+    created_at = Doubts("").parse("createdAt", values.instant, there.get("createdAt"))
     conflict = _conflict(spec, there)
     if conflict:
-        return PropertyState(spec.name, PropertyStatus.CONFLICT, conflict)
+        return PropertyState(spec.name, PropertyStatus.CONFLICT, conflict, created_at)
     differing = [
         part for part in ("label", "description") if (there.get(part) or "") != getattr(spec, part)
     ]
     if spec.kind is ValueKind.CHOICES and not _has_options(spec, there.get("options") or ()):
         differing.append("options")
     if differing:
-        return PropertyState(spec.name, PropertyStatus.DIFFERS, ", ".join(differing))
-    return PropertyState(spec.name, PropertyStatus.PRESENT)
+        detail = ", ".join(differing)
+        return PropertyState(spec.name, PropertyStatus.DIFFERS, detail, created_at)
+    return PropertyState(spec.name, PropertyStatus.PRESENT, created_at=created_at)
 
 
 def _conflict(spec: PropertySpec, there: Mapping[str, Any]) -> str:

@@ -127,15 +127,14 @@ class HubSpotSource:
         for page, _ in pages(self._client, self._client.paths.deals, query, what=what):
             yield [mapping.archived(record, started_at) for record in page]
 
-    def read(self, deal_ids: Sequence[str]) -> DealPage:
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         associations = Associations(self._client)
         found: list[Json] = []
-        for part in chunks(deal_ids, BATCH_LIMIT):
-            batch = self._batch_read(part, history=False)
+        for part in chunks(deal_ids, HISTORY_LIMIT if history else BATCH_LIMIT):
+            batch = self._batch_read(part, history=history)
             got = {str(record["id"]) for record in batch}
-            found += batch + [
-                record for i in part if i not in got and (record := self._read_one(i)) is not None
-            ]
+            singly = (self._read_one(i, history=history) for i in part if i not in got)
+            found += [*batch, *(record for record in singly if record is not None)]
         return self._page({}, found, associations)
 
     def close(self) -> None:
@@ -232,9 +231,11 @@ class HubSpotSource:
         refuse_half_answers(answer, what)
         return records(answer)
 
-    def _read_one(self, deal_id: str) -> Json | None:
+    def _read_one(self, deal_id: str, *, history: bool) -> Json | None:
         """A merged deal gives its survivor; None where there is none."""
         query = [("properties", ",".join((*mapping.PROPERTIES, *self._own)))]
+        if history:
+            query.append(("propertiesWithHistory", ",".join(HISTORY_PROPERTIES)))
         try:
             return self._client.get(
                 self._client.paths.deal(deal_id), query, what=f"deal {deal_id}", expect="id"

@@ -198,6 +198,11 @@ class Definitions:
             raise Missing(f"no property {name}")
         self._definitions[name].archived = at
 
+    def purge(self, name: str) -> None:
+        """An archived one, for ever: its name is free again. Raises Missing."""
+        self.one(name, archived=True)
+        del self._definitions[name]
+
     def create_group(self, spec: Mapping[str, Any]) -> Group:
         name, label = str(spec.get("name") or ""), str(spec.get("label") or "")
         if name in self.groups:

@@ -18,6 +18,7 @@ from tests.forecasting.frames import (
     change,
     changes,
     deals,
+    now,
     stage,
     stages,
     won_stays,
@@ -77,7 +78,7 @@ class TestMethod:
         self, maker: Callable[[], ForecastMethod], account: tuple[pl.DataFrame, ...]
     ) -> None:
         frame, history, known_stages = account
-        predicted = maker().fit(frame, history, known_stages, as_of=AS_OF).predict(frame)
+        predicted = maker().fit(now(frame, history, known_stages)).predict(frame)
         assert dict(predicted.schema) == PREDICTION_SCHEMA
         expected = frame.filter(pl.col("status") == "open")["deal_id"].sort()
         assert predicted["deal_id"].to_list() == expected.to_list()
@@ -88,7 +89,7 @@ class TestMethod:
     def test_the_frames_given_are_not_changed(self, maker: Callable[[], ForecastMethod]) -> None:
         frames = ACCOUNTS["some history"]
         before = [frame.clone() for frame in frames]
-        maker().fit(*frames, as_of=AS_OF).predict(frames[0])
+        maker().fit(now(*frames)).predict(frames[0])
         for frame, copy in zip(frames, before, strict=True):
             assert_frame_equal(frame, copy)
 
@@ -96,8 +97,8 @@ class TestMethod:
         frames = ACCOUNTS["some history"]
         backwards = [frame.reverse() for frame in frames]
         assert_frame_equal(
-            maker().fit(*frames, as_of=AS_OF).predict(frames[0]),
-            maker().fit(*backwards, as_of=AS_OF).predict(backwards[0]),
+            maker().fit(now(*frames)).predict(frames[0]),
+            maker().fit(now(*backwards)).predict(backwards[0]),
         )
 
     def test_what_is_decided_later_teaches_nothing(
@@ -107,8 +108,8 @@ class TestMethod:
         early = datetime(2025, 6, 3, tzinfo=UTC)  # before any of them was won
         bare = frame.filter(pl.col("status") == "open")
         assert_frame_equal(
-            maker().fit(frame, history, known_stages, as_of=early).predict(bare),
-            maker().fit(bare, NO_CHANGES, known_stages, as_of=early).predict(bare),
+            maker().fit(now(frame, history, known_stages, as_of=early)).predict(bare),
+            maker().fit(now(bare, NO_CHANGES, known_stages, as_of=early)).predict(bare),
         )
 
     def test_parameters_are_told_and_fit_returns_itself(
@@ -116,7 +117,7 @@ class TestMethod:
     ) -> None:
         method = maker()
         before = dict(method.parameters)
-        assert method.fit(deals({}), NO_CHANGES, STAGES, as_of=AS_OF) is method
+        assert method.fit(now(deals({}), NO_CHANGES, STAGES)) is method
         assert dict(method.parameters) == before
         assert METHODS[method.name](**before).variant == method.variant
 

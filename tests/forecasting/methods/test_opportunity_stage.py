@@ -15,6 +15,7 @@ from tests.forecasting.frames import (
     change,
     changes,
     deals,
+    now,
     stage,
     stages,
 )
@@ -22,7 +23,7 @@ from tests.forecasting.frames import (
 
 def test_a_thousand_at_forty_percent_is_four_hundred() -> None:
     assert weighted_amount(1000.0, 0.40) == 400.0
-    predicted = OpportunityStage("crm").fit(deals({}), NO_CHANGES, STAGES, as_of=AS_OF)
+    predicted = OpportunityStage("crm").fit(now(deals({}), NO_CHANGES, STAGES))
     row = predicted.predict(deals({})).row(0, named=True)
     assert (row["win_probability"], row["weighted_amount"]) == (0.4, 400.0)
     assert row["probability_source"] == "crm_stage"
@@ -43,14 +44,14 @@ def test_the_deals_own_probability_comes_first(
     stated: float | None, probability: float, source: str
 ) -> None:
     frame = deals({"stage_probability": stated})
-    row = OpportunityStage("crm").fit(frame, NO_CHANGES, STAGES, as_of=AS_OF).predict(frame)
+    row = OpportunityStage("crm").fit(now(frame, NO_CHANGES, STAGES)).predict(frame)
     assert row["win_probability"].item() == probability
     assert row["probability_source"].item() == source
 
 
 def test_where_nothing_states_a_probability_it_is_unknown() -> None:
     frame = deals({"stage_id": "gone"})
-    row = OpportunityStage("crm").fit(frame, NO_CHANGES, STAGES, as_of=AS_OF).predict(frame)
+    row = OpportunityStage("crm").fit(now(frame, NO_CHANGES, STAGES)).predict(frame)
     assert row.row(0)[2:5] == (None, None, "unknown")
 
 
@@ -87,7 +88,7 @@ def learned(
     of_stages: pl.DataFrame = STAGES,
 ) -> dict[str, Any]:
     method = OpportunityStage("learned", prior_deals=prior)
-    predicted = method.fit(frame, changes(*history), of_stages, as_of=AS_OF).predict(frame)
+    predicted = method.fit(now(frame, changes(*history), of_stages)).predict(frame)
     return predicted.filter(pl.col("deal_id") == "open").row(0, named=True)
 
 
@@ -181,7 +182,7 @@ def test_without_history_a_deal_was_in_the_stage_it_ended_in() -> None:
 )
 def test_parameters_that_cannot_be_are_refused(parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        OpportunityStage(**parameters).fit(deals({}), NO_CHANGES, STAGES, as_of=AS_OF)
+        OpportunityStage(**parameters).fit(now(deals({}), NO_CHANGES, STAGES))
 
 
 def test_deals_without_a_pipeline_have_a_rate_of_their_own() -> None:

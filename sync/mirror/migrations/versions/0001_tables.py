@@ -109,11 +109,22 @@ def upgrade() -> None:
         sa.Column("deal_id", sa.String(), nullable=False),
         sa.Column("as_of", types.Instant(), nullable=False),
         sa.Column("quality_score", sa.Integer(), nullable=False),
+        sa.Column("method", sa.String(), nullable=True, comment="Which method the chances are of."),
         sa.Column("win_probability", sa.Float(), nullable=True),
+        sa.Column(
+            "win_probability_by_month",
+            sa.Float(),
+            nullable=True,
+            comment="Won before this month is over.",
+        ),
+        sa.Column("win_probability_by_quarter", sa.Float(), nullable=True),
+        sa.Column("call", sa.String(), nullable=True, comment="WIN | LOSE | SLIP"),
+        sa.Column("predicted_close_on", sa.Date(), nullable=True),
         sa.Column("expected_amount", sa.Float(), nullable=True, comment="Home currency."),
         sa.Column(
             "stale_days", sa.Integer(), nullable=False, comment="Days without human activity."
         ),
+        sa.Column("reasons", types.Json, nullable=False, comment="List of {code, text, points}."),
         sa.Column("explanation", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("connection", "deal_id", name=op.f("pk_deal_assessment")),
         comment="What is said of each open deal now; the input of write-back. Written by assess.",
@@ -292,21 +303,78 @@ def upgrade() -> None:
         sa.Column("period_kind", sa.String(), nullable=False),
         sa.Column("period_start", sa.Date(), nullable=False),
         sa.Column("period_end", sa.Date(), nullable=False),
-        sa.Column("segment_kind", sa.String(), nullable=False, comment="total | pipeline | owner"),
+        sa.Column(
+            "segment_kind",
+            sa.String(),
+            nullable=False,
+            comment="total | pipeline | team | owner | type",
+        ),
         sa.Column(
             "segment", sa.String(), nullable=False, comment="Id of the segment; empty for total."
         ),
         sa.Column("currency", sa.String(), nullable=False),
-        sa.Column("forecast", sa.Float(), nullable=False, comment="won_amount + weighted_amount"),
+        sa.Column("forecast", sa.Float(), nullable=False, comment="won + weighted + new amount"),
         sa.Column("won_amount", sa.Float(), nullable=False),
         sa.Column("won_deals", sa.Integer(), nullable=False),
-        sa.Column("open_amount", sa.Float(), nullable=False),
+        sa.Column(
+            "open_amount",
+            sa.Float(),
+            nullable=False,
+            comment="Of open deals that should close in it.",
+        ),
         sa.Column("open_deals", sa.Integer(), nullable=False),
-        sa.Column("weighted_amount", sa.Float(), nullable=False),
+        sa.Column("weighted_amount", sa.Float(), nullable=False, comment="From deals open then."),
+        sa.Column(
+            "new_amount",
+            sa.Float(),
+            nullable=True,
+            comment="From deals not created yet; null: not counted.",
+        ),
+        sa.Column("p10", sa.Float(), nullable=True),
+        sa.Column("p50", sa.Float(), nullable=True),
+        sa.Column("p90", sa.Float(), nullable=True),
+        sa.Column(
+            "shock",
+            sa.Float(),
+            nullable=True,
+            comment="Share by which all deals may be off together.",
+        ),
+        sa.Column(
+            "sample",
+            sa.Integer(),
+            nullable=True,
+            comment="Deals, or origins, that it was learned from.",
+        ),
+        sa.Column("note", sa.String(), nullable=True, comment="Why it is not what was asked for."),
+        sa.Column("interval_note", sa.String(), nullable=True),
+        sa.Column(
+            "past_wape",
+            sa.Float(),
+            nullable=True,
+            comment="Of its forecasts made as far ahead, of the total.",
+        ),
+        sa.Column(
+            "past_origins", sa.Integer(), nullable=True, comment="How many of those there are."
+        ),
+        sa.Column(
+            "floor",
+            sa.Float(),
+            nullable=True,
+            comment="Error that chance alone leaves, as far ahead.",
+        ),
+        sa.Column(
+            "chosen", sa.Boolean(), nullable=False, comment="The one that the last back-test chose."
+        ),
         sa.Column(
             "left_out", types.Json, nullable=False, comment="reason -> deals that could not count"
         ),
         sa.Column("parameters", types.Json, nullable=False),
+        sa.Column(
+            "definition",
+            sa.String(),
+            nullable=True,
+            comment="Of the back-test that it rests on; null: none yet.",
+        ),
         sa.ForeignKeyConstraint(
             ["job_run_id"], ["job_run.id"], name=op.f("fk_forecast_job_run_id_job_run")
         ),
@@ -323,10 +391,157 @@ def upgrade() -> None:
                 "uq_forecast_job_run_id_method_variant_period_kind_period_start_segment_kind_segment"
             ),
         ),
-        comment="Never changed once written. Written by assess.",
+        comment="Never changed once written; of past days the last run is kept. Written by assess.",
     )
     op.create_index(
         op.f("ix_forecast_connection_as_of"), "forecast", ["connection", "as_of"], unique=False
+    )
+    op.create_table(
+        "prediction",
+        sa.Column("job_run_id", ID, nullable=False),
+        sa.Column("connection", sa.String(), nullable=False),
+        sa.Column("deal_id", sa.String(), nullable=False),
+        sa.Column("method", sa.String(), nullable=False),
+        sa.Column("variant", sa.String(), nullable=False),
+        sa.Column("period_kind", sa.String(), nullable=False),
+        sa.Column("period_start", sa.Date(), nullable=False),
+        sa.Column("period_end", sa.Date(), nullable=False),
+        sa.Column("as_of", types.Instant(), nullable=False),
+        sa.Column("win_probability", sa.Float(), nullable=True, comment="Won at all."),
+        sa.Column(
+            "win_probability_by", sa.Float(), nullable=True, comment="Won before period_end."
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_run_id"], ["job_run.id"], name=op.f("fk_prediction_job_run_id_job_run")
+        ),
+        sa.PrimaryKeyConstraint(
+            "job_run_id",
+            "deal_id",
+            "method",
+            "variant",
+            "period_kind",
+            "period_start",
+            name=op.f("pk_prediction"),
+        ),
+        comment="What was said of each open deal, once a week. Never changed. Written by assess.",
+    )
+    op.create_index(
+        op.f("ix_prediction_connection_period_end"),
+        "prediction",
+        ["connection", "period_end"],
+        unique=False,
+    )
+    op.create_table(
+        "backtest_origin",
+        sa.Column("connection", sa.String(), nullable=False),
+        sa.Column(
+            "definition", sa.String(), nullable=False, comment="Hash of what was tested, and how."
+        ),
+        sa.Column(
+            "origin", sa.Date(), nullable=False, comment="The account's day as of whose start."
+        ),
+        sa.Column("period_kind", sa.String(), nullable=False),
+        sa.Column("period_start", sa.Date(), nullable=False),
+        sa.Column("method", sa.String(), nullable=False),
+        sa.Column("variant", sa.String(), nullable=False),
+        sa.Column("segment_kind", sa.String(), nullable=False),
+        sa.Column("segment", sa.String(), nullable=False),
+        sa.Column("period_end", sa.Date(), nullable=False),
+        sa.Column("job_run_id", ID, nullable=False),
+        sa.Column("won_amount", sa.Float(), nullable=False, comment="Won already at the origin."),
+        sa.Column("won_deals", sa.Integer(), nullable=False),
+        sa.Column("expected_rest", sa.Float(), nullable=False),
+        sa.Column("variance_rest", sa.Float(), nullable=False),
+        sa.Column("forecast", sa.Float(), nullable=False),
+        sa.Column("p10", sa.Float(), nullable=True),
+        sa.Column("p50", sa.Float(), nullable=True),
+        sa.Column("p90", sa.Float(), nullable=True),
+        sa.Column("sample", sa.Integer(), nullable=True),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("actual", sa.Float(), nullable=False),
+        sa.Column("actual_deals", sa.Integer(), nullable=False),
+        sa.Column(
+            "deals", types.Json, nullable=False, comment="Of a total: how the chances of deals did."
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_run_id"], ["job_run.id"], name=op.f("fk_backtest_origin_job_run_id_job_run")
+        ),
+        sa.PrimaryKeyConstraint(
+            "connection",
+            "definition",
+            "origin",
+            "period_kind",
+            "period_start",
+            "method",
+            "variant",
+            "segment_kind",
+            "segment",
+            name=op.f("pk_backtest_origin"),
+        ),
+        comment="Forecasts of past days, and what came. Never updated. Written by backtest.",
+    )
+    op.create_table(
+        "backtest_score",
+        sa.Column("job_run_id", ID, nullable=False),
+        sa.Column("method", sa.String(), nullable=False),
+        sa.Column("variant", sa.String(), nullable=False),
+        sa.Column("period_kind", sa.String(), nullable=False),
+        sa.Column(
+            "ahead", sa.Integer(), nullable=False, comment="0: the current period, 1: the next."
+        ),
+        sa.Column("connection", sa.String(), nullable=False),
+        sa.Column("definition", sa.String(), nullable=False),
+        sa.Column("as_of", types.Instant(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("first_origin", sa.Date(), nullable=False),
+        sa.Column("last_origin", sa.Date(), nullable=False),
+        sa.Column("origins", sa.Integer(), nullable=False),
+        sa.Column("wape", sa.Float(), nullable=True),
+        sa.Column("bias", sa.Float(), nullable=True),
+        sa.Column(
+            "pinball",
+            sa.Float(),
+            nullable=True,
+            comment="Mean of P10, P50 and P90, per mean actual.",
+        ),
+        sa.Column("coverage", sa.Float(), nullable=True, comment="Of the 80 % interval."),
+        sa.Column("width", sa.Float(), nullable=True, comment="Of it, per mean actual."),
+        sa.Column(
+            "deals",
+            sa.Integer(),
+            nullable=True,
+            comment="Chances of single deals that were scored.",
+        ),
+        sa.Column("auc", sa.Float(), nullable=True),
+        sa.Column(
+            "brier_skill", sa.Float(), nullable=True, comment="Against the share that happened."
+        ),
+        sa.Column("log_loss", sa.Float(), nullable=True),
+        sa.Column(
+            "ece", sa.Float(), nullable=True, comment="Expected calibration error, ten bins."
+        ),
+        sa.Column("floor", sa.Float(), nullable=True, comment="WAPE that chance alone leaves."),
+        sa.Column(
+            "verdict", types.Json, nullable=False, comment="Weight in the combination, and why."
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_run_id"], ["job_run.id"], name=op.f("fk_backtest_score_job_run_id_job_run")
+        ),
+        sa.PrimaryKeyConstraint(
+            "job_run_id",
+            "method",
+            "variant",
+            "period_kind",
+            "ahead",
+            name=op.f("pk_backtest_score"),
+        ),
+        comment="How each method did. Never changed once written. Written by backtest.",
+    )
+    op.create_index(
+        op.f("ix_backtest_score_connection_job_run_id"),
+        "backtest_score",
+        ["connection", "job_run_id"],
+        unique=False,
     )
     op.create_table(
         "velocity",

@@ -1,0 +1,233 @@
+"""From a mean to a distribution: what a period's total may turn out to be.
+
+What is won already is certain. The rest U (open deals, and deals not created yet) has a mean,
+variance and third central moment as if deals were independent; they are not, so one multiplicative
+shock S, common to all of them, with mean 1 and lognormal, is laid over it:
+
+    total = won + S * U
+
+Its size comes from how far this account's own finished forecasts were off beyond what independent
+deals explain. Quantiles follow from three moments by Cornish and Fisher's expansion. The whole of
+it: docs/methods/intervals.md.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+
+LEVELS: Final = (0.1, 0.5, 0.9)
+"""P10, P50 and P90: between the outer two lies the 80 % interval."""
+
+PRIOR_SHOCK: Final = 0.10
+PRIOR_ORIGINS: Final = 4.0
+"""Before an account has a record of its own, a shock of 10 %, which weighs as much as 4 origins."""
+
+OUTLYING: Final = 2.5
+"""Errors beyond so many robust standard deviations are cut: 1 in 80 of a normal law."""
+
+_TYPICAL: Final = 0.4549
+"""Median of the square of a standard normal variable."""
+
+_STEEPEST: Final = 4.0
+"""Skewness beyond which one deal decides and no expansion in moments holds; it is cut here."""
+
+RESIDUAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "period_kind": pl.String,
+    "days_left": pl.Int64,  # origin to the end of the period
+    "expected_rest": pl.Float64,  # mean of the uncertain part, as forecast at the origin
+    "variance_rest": pl.Float64,  # its variance as forecast, deals independent
+    "actual_rest": pl.Float64,  # what it became: actual total - won by the origin
+}
+"""One row per finished origin and period of this account (its total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shock:
+    """`sd`: standard deviation of the common shock (0.1 = 10 %); `sample`: finished origins that it
+    rests on beside the prior; `note`: text key, or None.
+    """
+
+    sd: float
+    sample: int
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """`wape`: error that chance alone leaves to any method, None where nothing was won; `sample`:
+    won deals it was computed from.
+    """
+
+    wape: float | None
+    sample: int
+
+
+def common_shock(residuals: pl.DataFrame, *, days_left: int) -> Shock:
+    """The shock that `residuals` (see RESIDUAL_SCHEMA) show for a horizon of `days_left`.
+
+    Only origins whose own horizon was between half and twice as long count. Of each relative error,
+    squared and cut where it is an outlier, the part that independent deals explain is taken off;
+    the mean of what is left, with the prior in it, is the variance of the shock, never below 0.
+    """
+    known = residuals.filter(
+        pl.col("days_left").is_between(days_left / 2, days_left * 2) & (pl.col("expected_rest") > 0)
+    )
+    mean = known["expected_rest"].to_numpy()
+    squared = _tempered(((known["actual_rest"].to_numpy() - mean) / mean) ** 2)
+    by_chance = known["variance_rest"].to_numpy() / mean**2
+    beyond = (squared - by_chance) / (1 + by_chance)
+    variance = (PRIOR_ORIGINS * PRIOR_SHOCK**2 + beyond.sum()) / (PRIOR_ORIGINS + known.height)
+    few = f"few_finished_origins:{known.height}" if known.height < PRIOR_ORIGINS else None
+    return Shock(math.sqrt(max(0.0, variance)), known.height, few)
+
+
+def _tempered(squared: Values) -> Values:
+    """Squared errors cut at `OUTLYING` robust standard deviations, the prior's origins among them:
+    one wild forecast of a young account must not widen every interval of its next quarter.
+    """
+    prior = np.full(int(PRIOR_ORIGINS), PRIOR_SHOCK**2 * _TYPICAL)
+    typical = np.median(np.concatenate([squared, prior])) / _TYPICAL
+    return np.minimum(squared, OUTLYING**2 * typical)
+
+
+def shaken(
+    mean: ArrayLike, variance: ArrayLike, third_moment: ArrayLike, shock_sd: float
+) -> tuple[Values, Values]:
+    """Variance and third central moment of S * U from the moments of U; the mean stays."""
+    m, v, k = (np.asarray(part, dtype=np.float64) for part in (mean, variance, third_moment))
+    spread = 1 + shock_sd**2
+    second = m**2 + v
+    third = m**3 + 3 * m * v + k
+    shaken_second = spread * second
+    shaken_third = spread**3 * third
+    return shaken_second - m**2, shaken_third - 3 * m * shaken_second + 2 * m**3
+
+
+def quantiles(
+    won: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    third_moment: ArrayLike,
+    *,
+    shock_sd: float = 0.0,
+    levels: tuple[float, ...] = LEVELS,
+) -> Values:
+    """Quantiles of won + S * U, a row per total and a column per level (0-1).
+
+    Never decreasing in the level and never below `won`; equal to won + mean where nothing is
+    uncertain. ValueError for a negative variance or a value not finite.
+    """
+    parts = np.broadcast_arrays(*(np.asarray(p, dtype=np.float64) for p in (won, mean, variance)))
+    if not all(np.isfinite(part).all() for part in (*parts, np.asarray(third_moment))):
+        raise ValueError("a moment is missing or not finite")
+    w, m, v = (np.atleast_1d(part) for part in parts)
+    if (v < 0).any():
+        raise ValueError("a variance is below 0")
+    total_variance, total_third = shaken(m, v, np.atleast_1d(third_moment), shock_sd)
+    sd = np.sqrt(np.maximum(total_variance, 0))
+    skewness = np.divide(total_third, sd**3, out=np.zeros_like(sd), where=sd > 0)
+    z = np.array([_normal_quantile(level) for level in levels])
+    drawn = (w + m)[:, None] + sd[:, None] * cornish_fisher(z, skewness[:, None])
+    return np.asarray(np.maximum(drawn, w[:, None]), dtype=np.float64)
+
+
+def cornish_fisher(z: ArrayLike, skewness: ArrayLike) -> Values:
+    """Standardised quantile for the standard normal quantile `z`, corrected for skewness.
+
+    The kurtosis, which nobody tracks, is that of the gamma law of the same skewness (1.5 g^2). The
+    expansion turns back beyond |z| = 4 / |g| or so: from there it stays at its end.
+    """
+    g = np.clip(np.asarray(skewness, dtype=np.float64), -_STEEPEST, _STEEPEST)
+    # where d/dz = 1 + z g / 3 + (z^2 / 48 - 7 / 144) g^2 is 0, on the short tail's side
+    turn = -(8 - np.sqrt(16 + 7 * g**2 / 3))
+    reach = np.divide(turn, np.abs(g), out=np.full_like(g, -np.inf), where=g != 0)
+    kept = np.where(g < 0, np.minimum(z, -reach), np.maximum(z, reach))
+    return np.asarray(
+        kept + (kept**2 - 1) * g / 6 + (kept**3 / 144 - 7 * kept / 144) * g**2, dtype=np.float64
+    )
+
+
+def with_intervals(
+    totals: pl.DataFrame, shocks: Mapping[tuple[str, object], Shock]
+) -> pl.DataFrame:
+    """`totals` with p10, p50, p90, shock_sd, shock_sample and interval_note.
+
+    `totals`: rows of a method or of the combination (won_amount and the open and new parts'
+    expected, variance, third_moment). `shocks`: by (period_kind, period_start). KeyError for a
+    period without one.
+    """
+    frames = []
+    for (kind, start), rows in totals.group_by("period_kind", "period_start", maintain_order=True):
+        shock = shocks[str(kind), start]
+        at = quantiles(
+            rows["won_amount"].to_numpy(),
+            (rows["open_expected"] + rows["new_expected"]).to_numpy(),
+            (rows["open_variance"] + rows["new_variance"]).to_numpy(),
+            (rows["open_third_moment"] + rows["new_third_moment"]).to_numpy(),
+            shock_sd=shock.sd,
+        )
+        frames.append(
+            rows.with_columns(
+                *(pl.Series(f"p{level * 100:.0f}", at[:, i]) for i, level in enumerate(LEVELS)),
+                pl.lit(shock.sd).alias("shock_sd"),
+                pl.lit(shock.sample, pl.Int64).alias("shock_sample"),
+                pl.lit(shock.note, pl.String).alias("interval_note"),
+            )
+        )
+    return pl.concat(frames) if frames else totals
+
+
+def chance_floor(won_amounts: ArrayLike, wins_per_period: float) -> Floor:
+    """Mean absolute error, as a share, that chance alone leaves: 0.8 sqrt((1 + cv^2) / wins).
+
+    Of a compound Poisson total; cv: coefficient of variation of the won amounts; 0.8 =
+    sqrt(2 / pi), mean absolute over standard deviation of a normal law. None where nothing was won.
+    """
+    amounts = np.asarray(won_amounts, dtype=np.float64)
+    amounts = amounts[np.isfinite(amounts)]
+    if amounts.size == 0 or not wins_per_period > 0 or amounts.mean() <= 0:
+        return Floor(None, int(amounts.size))
+    cv = amounts.std() / amounts.mean()
+    return Floor(float(0.8 * math.sqrt((1 + cv**2) / wins_per_period)), int(amounts.size))
+
+
+def scenarios(
+    won: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    third_moment: ArrayLike,
+    *,
+    shock_sd: float,
+    draws: int,
+    generator: np.random.Generator,
+) -> Values:
+    """Joint draws of several segments under one shock, a row per draw and a column per segment.
+
+    For questions that quantiles of single totals cannot answer, such as the chance that two teams
+    both reach their target. Segments have to be disjoint.
+    """
+    w, m, v, k = (
+        np.asarray(part, dtype=np.float64) for part in (won, mean, variance, third_moment)
+    )
+    sd = np.sqrt(v)
+    skewness = np.divide(k, sd**3, out=np.zeros_like(sd), where=sd > 0)
+    own = cornish_fisher(generator.standard_normal((draws, w.size)), skewness)
+    log_variance = math.log1p(shock_sd**2)
+    shock = np.exp(
+        generator.standard_normal((draws, 1)) * math.sqrt(log_variance) - log_variance / 2
+    )
+    return np.asarray(w + np.maximum(shock * (m + sd * own), 0), dtype=np.float64)
+
+
+def _normal_quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: it has to lie between 0 and 1")
+    return NormalDist().inv_cdf(level)

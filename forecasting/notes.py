@@ -1,0 +1,53 @@
+"""Why a figure is not what was asked for, as a key to store and a sentence to show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from forecasting.wording import Language, sentence
+
+_TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
+    "not_enough_history": {
+        "en": "Not enough history: showing {shown} instead.",
+        "nb": "For lite historikk: viser {shown} i stedet.",
+    },
+    "few_finished_origins": {
+        "en": "The range rests on {shown:number} finished forecasts of this account; until there "
+        "are more, 10 % is assumed.",
+        "nb": "Spennet hviler på {shown:number} avsluttede prognoser for denne kontoen; inntil det "
+        "er flere, antas 10 %.",
+    },
+    "no_method": {
+        "en": "No method can say anything yet.",
+        "nb": "Ingen metode kan si noe ennå.",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`code`: one of `CODES`; `shown`: what is shown instead, or the number it rests on."""
+
+    code: str
+    shown: str = ""
+
+    @property
+    def key(self) -> str:
+        """For storing: `not_enough_history:historical`, `few_finished_origins:3`."""
+        return f"{self.code}:{self.shown}" if self.shown else self.code
+
+    @classmethod
+    def of(cls, key: str) -> Self:
+        """The note that `key` stands for. ValueError for an unknown code."""
+        code, _, shown = key.partition(":")
+        if code not in CODES:
+            raise ValueError(f"{key!r} is no note: one of {', '.join(CODES)}")
+        return cls(code, shown)
+
+    def text(self, language: Language) -> str:
+        """The sentence. A method's name stands as in the tables, `_` shown as a space."""
+        shown = int(self.shown) if self.shown.isdecimal() else self.shown.replace("_", " ")
+        return sentence(_TEXTS[self.code], {"shown": shown}, language)
+
+
+CODES: Final = tuple(_TEXTS)

@@ -1,0 +1,304 @@
+"""What was known of an account at one instant, and nothing later."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from forecasting.deals import DEAL_SCHEMA, INSTANT
+from forecasting.history import status_by_stage
+from forecasting.tracks import NEVER, Ints, Track, Tracks, micros, micros_of
+
+_NOT_KNOWN_THEN = (
+    "stage_probability",
+    "rep_probability",
+    "rep_amount",
+    "next_step",
+    "forecast_category",
+    "loss_reason",
+    "next_activity_at",
+    "last_activity_at",
+    "contact_count",
+    "company_count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An account as it stood at `as_of`.
+
+    `deals`: DEAL_SCHEMA and `history_complete` (false where the history does not tell stage,
+    status, owner or amount of that instant); deals created later are absent, deals closed later
+    are open. `today`: the account's day of `as_of`. `history` reaches beyond `as_of`: ask it
+    through `past`, which does not.
+    """
+
+    deals: pl.DataFrame
+    stages: pl.DataFrame
+    owners: pl.DataFrame
+    as_of: datetime
+    zone: str
+    history: "History"
+
+    @property
+    def today(self) -> date:
+        return self.as_of.astimezone(ZoneInfo(self.zone)).date()
+
+    @property
+    def changes(self) -> pl.DataFrame:
+        """The changes up to and including `as_of`."""
+        return self.history.changes.filter(pl.col("changed_at") <= self.as_of)
+
+    @property
+    def past(self) -> "Past":
+        return Past(self.history, micros_of(self.as_of))
+
+
+def snapshot_at(
+    deals: pl.DataFrame,
+    changes: pl.DataFrame,
+    stages: pl.DataFrame,
+    owners: pl.DataFrame,
+    *,
+    as_of: datetime,
+    zone: str,
+) -> Snapshot:
+    """The account as it stood at a past instant. For many instants: `History(...).snapshot`."""
+    return History(deals, changes, stages, owners, zone=zone).snapshot(as_of)
+
+
+def snapshot_now(
+    deals: pl.DataFrame,
+    changes: pl.DataFrame,
+    stages: pl.DataFrame,
+    owners: pl.DataFrame,
+    *,
+    as_of: datetime,
+    zone: str,
+) -> Snapshot:
+    """The account as `deals` state it: nothing is rebuilt, so `as_of` is now."""
+    history = History(deals, changes, stages, owners, zone=zone)
+    return history.present(as_of)
+
+
+class History:
+    """An account's deals and changes, sorted once, from which any past state is looked up.
+
+    A field without any history in the whole account: owner, team and pipeline are taken as never
+    changed; stage, amount, close date, category and the rep's figures of a past instant are
+    unknown, for CRMs overwrite these on closing. Status then follows from the closing instant.
+    """
+
+    def __init__(
+        self,
+        deals: pl.DataFrame,
+        changes: pl.DataFrame,
+        stages: pl.DataFrame,
+        owners: pl.DataFrame,
+        *,
+        zone: str,
+    ) -> None:
+        self.changes = changes
+        self.stages = stages
+        self.owners = owners
+        self.zone = zone
+        self.tracks = Tracks(deals, changes, zone)
+        self.deals = self.tracks.deals
+        self.created = self.tracks.created
+        self.closed = micros(self.deals["closed_at"])
+        self._by_stage = status_by_stage(stages)
+        self._factor = self._factors()
+
+    def snapshot(self, as_of: datetime) -> Snapshot:
+        """The account at a past instant; deals whose state then nobody can tell are absent."""
+        at = micros_of(as_of)
+        row = np.flatnonzero(self.created <= at)
+        states = self.states(row, at)
+        return Snapshot(self._frame(row, states), self.stages, self.owners, as_of, self.zone, self)
+
+    def present(self, as_of: datetime) -> Snapshot:
+        """The account as its deal frame states it."""
+        at = micros_of(as_of)
+        row = np.flatnonzero(self.created <= at)
+        complete = self.states(row, at)["history_complete"]
+        deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
+        deals = deals.with_columns(complete.alias("history_complete"))
+        return Snapshot(deals, self.stages, self.owners, as_of, self.zone, self)
+
+    def states(self, row: Ints, at: Ints | int) -> pl.DataFrame:
+        """What stood in each deal at each instant: row, stage_id, pipeline_id, owner_id, status,
+        amount (home currency), close_date, forecast_category, next_step, rep_probability,
+        rep_amount, entered (into the stage) and closed (microseconds, NEVER where unknown or
+        not closed), history_complete. `status` is null where nobody can tell it.
+        """
+        tracks = self.tracks
+        stage = tracks["stage"]
+        stage_at = stage.position(row, at)
+        status, closed = self._status(row, at, stage, stage_at)
+        decided = status.is_in(["won", "lost"])
+        amount, amount_known = self._amount(row, at, decided)
+        known = (
+            (pl.Series(stage_at >= 0) | ~pl.Series([("stage" in tracks)]))
+            & status.is_not_null()
+            & amount_known
+        )
+        frame = pl.DataFrame(
+            {
+                "row": row,
+                "stage_id": stage.value(stage_at),
+                "pipeline_id": self._constant("pipeline", "pipeline_id", row, at),
+                "owner_id": self._constant("owner", "owner_id", row, at),
+                "status": status,
+                "amount": amount,
+                "entered": stage.time(stage_at),
+                "closed": closed,
+                "history_complete": known,
+            }
+        )
+        others = ("close_date", "forecast_category", "next_step", "rep_probability", "rep_amount")
+        return frame.with_columns(
+            tracks[field].value(tracks[field].position(row, at)).alias(field) for field in others
+        )
+
+    def _status(
+        self, row: Ints, at: Ints | int, stage: Track, stage_at: Ints
+    ) -> tuple[pl.Series, Ints]:
+        """What the status history says, else the closing instant, else the stage."""
+        track = self.tracks["status"]
+        position = track.position(row, at)
+        closed = self.closed[row]
+        by_then = closed <= at
+        final = self.deals["status"].gather(row)
+        frame = pl.DataFrame(
+            {
+                "told": track.value(position),
+                "final": final,
+                "by_then": by_then,
+                "dated": closed != NEVER,
+                "stage": stage.value(stage_at),
+            }
+        ).with_columns(
+            by_stage=pl.col("stage").replace_strict(
+                self._by_stage, default=None, return_dtype=pl.String
+            )
+        )
+        status = frame.select(
+            pl.coalesce(
+                "told",
+                pl.when(pl.col("by_then")).then("final"),
+                "by_stage",
+                # decided, but nobody wrote down when: open or not at that instant is unknown
+                pl.when(pl.col("dated") | (pl.col("final") == "open")).then(pl.lit("open")),
+            )
+        ).to_series()
+        decided = status.is_in(["won", "lost"]).fill_null(False).to_numpy()
+        turned = np.where(position >= 0, track.time(position), stage.time(stage_at))
+        return status, np.where(decided, np.where(by_then, closed, turned), NEVER)
+
+    def _amount(self, row: Ints, at: Ints | int, decided: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The amount in home currency at today's rate, and whether the history tells it."""
+        track = self.tracks["amount"]
+        position = track.position(row, at)
+        frame = pl.DataFrame(
+            {
+                "then": track.value(position),
+                "factor": self._factor[row],
+                "told": position >= 0,
+                "final": self.deals["amount"].gather(row),
+                "decided": decided,
+            }
+        )
+        amount = pl.when("told").then(pl.col("then") * pl.col("factor").fill_nan(None))
+        # an amount without history is known once the deal is decided: nothing changes it after
+        told = frame.select(amount.otherwise(pl.when("decided").then("final"))).to_series()
+        return told, frame.select(pl.col("told") | pl.col("decided").fill_null(False)).to_series()
+
+    def _constant(self, field: str, column: str, row: Ints, at: Ints | int) -> pl.Series:
+        if field not in self.tracks:
+            return self.deals[column].gather(row)
+        track = self.tracks[field]
+        return track.value(track.position(row, at))
+
+    def _factors(self) -> np.ndarray:
+        """Per deal what one unit of its own currency is worth at home; NaN where unknown."""
+        track = self.tracks["amount"]
+        last = track.value(
+            track.position(np.arange(self.deals.height), np.full(self.deals.height, NEVER))
+        )
+        own = pl.col("amount") / pl.when(pl.col("last") != 0).then("last")
+        usual = pl.col("own").median().over("currency")
+        alone = pl.when(pl.col("currency").is_null()).then(1.0)
+        unpriced = pl.col("amount_problem").fill_null("") == "no_rate"
+        return (
+            self.deals.select("amount", "currency", "amount_problem", last=last)
+            .with_columns(own=pl.when(own.is_finite() & (own > 0)).then(own))
+            .select(pl.when(~unpriced).then(pl.coalesce("own", usual, alone)).fill_null(np.nan))
+            .to_series()
+            .to_numpy()
+        )
+
+    def _frame(self, row: Ints, states: pl.DataFrame) -> pl.DataFrame:
+        """The states in the shape of a deal frame."""
+        base = self.deals.gather(row) if len(row) < self.deals.height else self.deals
+        teams = self.owners.unique(("connection", "owner_id"), keep="first")
+        now = pl.col("closed") != NEVER
+        replaced = states.select(
+            "stage_id",
+            "pipeline_id",
+            "owner_id",
+            "status",
+            "amount",
+            "close_date",
+            "forecast_category",
+            "next_step",
+            "rep_probability",
+            "rep_amount",
+            "history_complete",
+            pl.when(pl.col("entered") != NEVER)
+            .then(pl.from_epoch("entered", "us"))
+            .dt.replace_time_zone("UTC")
+            .cast(INSTANT)
+            .alias("stage_entered_at"),
+            pl.when(now)
+            .then(pl.from_epoch("closed", "us"))
+            .dt.replace_time_zone("UTC")
+            .cast(INSTANT)
+            .alias("closed_at"),
+        )
+        same = pl.col("closed_at").eq_missing(pl.col("final_at"))
+        moved = pl.col("closed_at").dt.convert_time_zone(self.zone).dt.date()
+        frame = (
+            base.with_columns(final_at=pl.col("closed_at"), final_on=pl.col("closed_on"))
+            .with_columns(pl.lit(None, DEAL_SCHEMA[name]).alias(name) for name in _NOT_KNOWN_THEN)
+            .with_columns(replaced.iter_columns())
+            .with_columns(closed_on=pl.when(same).then("final_on").otherwise(moved))
+            .with_columns(
+                amount_problem=pl.when(pl.col("amount").is_not_null())
+                .then(None)
+                .otherwise(pl.coalesce("amount_problem", pl.lit("missing")))
+            )
+        )
+        if teams.height and "owner" in self.tracks:
+            frame = frame.drop("team").join(
+                teams.select("connection", "owner_id", "team"),
+                on=("connection", "owner_id"),
+                how="left",
+                maintain_order="left",
+            )
+        return frame.filter(pl.col("status").is_not_null()).select(*DEAL_SCHEMA, "history_complete")
+
+
+class Past:
+    """A history seen from one instant: asking for anything later is a ValueError."""
+
+    def __init__(self, history: History, until: int) -> None:
+        self.history = history
+        self.until = until
+
+    def states(self, row: Ints, at: Ints) -> pl.DataFrame:
+        """As `History.states`."""
+        if at.size and int(at.max()) > self.until:
+            raise ValueError("a snapshot knows nothing of what came after it")
+        return self.history.states(row, at)

@@ -1,0 +1,75 @@
+"""What calculations are given: the mirror as frames, the account's day, and the methods."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from forecasting.backtest import Definition
+from forecasting.methods import ForecastMethod, OpportunityStage
+from forecasting.snapshot import History
+from sync.config.model import Config
+from sync.errors import ConfigError
+from sync.jobs.context import JobContext
+from sync.mirror import frames, read
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One account as the mirror has it now; amounts in `currency`, days in `zone`."""
+
+    deals: pl.DataFrame
+    changes: pl.DataFrame
+    stages: pl.DataFrame
+    owners: pl.DataFrame
+    as_of: datetime
+    today: date
+    zone: str
+    currency: str
+
+    def history(self) -> History:
+        return History(self.deals, self.changes, self.stages, self.owners, zone=self.zone)
+
+
+def read_inputs(ctx: JobContext) -> Inputs:
+    """Raises ConfigError where the connection has never been pulled."""
+    account = read.account(ctx.engine, ctx.connection)
+    if account is None:
+        raise ConfigError(f"{ctx.connection} has never been pulled: run `dealpulse sync` first.")
+    zone = ctx.config.time_zone or account.time_zone
+    now = ctx.clock.now()
+    return Inputs(
+        deals=frames.deal_frame(
+            ctx.engine,
+            ctx.connection,
+            zone=zone,
+            home_currency=account.home_currency,
+            rates=ctx.config.exchange_rates,
+        ),
+        changes=frames.change_frame(ctx.engine, ctx.connection),
+        stages=frames.stage_frame(ctx.engine, ctx.connection),
+        owners=frames.owner_frame(ctx.engine, ctx.connection),
+        as_of=now,
+        today=now.astimezone(ZoneInfo(zone)).date(),
+        zone=zone,
+        currency=account.home_currency,
+    )
+
+
+def methods_of(config: Config) -> list[ForecastMethod]:
+    """Every method with its variants, by the configuration."""
+    prior = config.forecast.prior_deals
+    return [OpportunityStage("learned", prior), OpportunityStage("crm", prior)]
+
+
+def definition_of(methods: Sequence[ForecastMethod], inputs: Inputs, config: Config) -> str:
+    """What a back-test tests, as 16 hex digits: methods, parameters and the version of their
+    figures, and what amounts and days are reckoned in. A change of any makes a new record.
+    """
+    rates = {currency: str(rate) for currency, rate in config.exchange_rates.items()}
+    told = [Definition.of(methods).hash, inputs.zone, inputs.currency, sorted(rates.items())]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

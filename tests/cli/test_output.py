@@ -1,0 +1,85 @@
+"""What a person or a script gets on standard output."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from sync.errors import TransientError
+from sync.report.table import Column, Format, Kind, Report, show
+
+COLUMNS = (
+    Column("period", "Period", Kind.DAY),
+    Column("owner", "Owner"),
+    Column("owner_id", on_screen=False),
+    *(Column(f"amount_{n}", "Forecast learned", Kind.MONEY) for n in range(4)),
+)
+AS_OF = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)
+
+
+def report(connection: str, columns: tuple[Column, ...] = COLUMNS) -> Report:
+    amounts = {f"amount_{n}": 12_345_678.125 for n in range(4)}
+    return Report(
+        title=f"{connection}: forecast",
+        columns=columns,
+        rows=[{"period": "2026-Q1", "owner": "Kari Nygård", "owner_id": "71", **amounts}],
+        facts={"connection": connection, "as_of": AS_OF, "currency": "NOK", "method": "m"},
+        notes=["A note that is longer than a line of eighty characters, so that it has to go on."],
+    )
+
+
+def printed(reports: list[Report], form: Format, width: int = 80) -> str:
+    out = io.StringIO()
+    show(reports, form, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def test_json_is_one_document_however_many_tables() -> None:
+    (one,) = json.loads(printed([report("norway")], Format.JSON))
+    both = json.loads(printed([report("norway"), report("sweden")], Format.JSON))
+    assert one == both[0]
+    assert one["as_of"] == "2026-03-31T22:30:00Z"
+    assert one["rows"][0]["amount_0"] == 12345678.12
+    assert both[1]["connection"] == "sweden"
+
+
+def test_csv_is_one_table_whose_rows_say_what_they_are_about() -> None:
+    other = report("norway", (Column("rule", "Rule"),))
+    text = printed([report("norway"), report("sweden"), other], Format.CSV)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["connection"] for row in rows] == ["norway", "sweden"]
+    assert {row["as_of"] for row in rows} == {"2026-03-31T22:30:00Z"}
+    assert rows[0]["currency"] == "NOK"
+    assert rows[0]["owner_id"] == "71"
+    assert rows[0]["amount_0"] == "12345678.12"
+
+
+def test_a_table_fits_80_columns_with_no_number_broken() -> None:
+    text = printed([report("norway")], Format.TABLE)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("12\N{NO-BREAK SPACE}345\N{NO-BREAK SPACE}678") == 4
+    assert "Forecast" in text
+    assert "71" not in text
+
+
+def test_notes_stay_indented() -> None:
+    notes = printed([report("norway")], Format.TABLE).split("A note")[1].splitlines()
+    assert notes[1].startswith("  ")
+
+
+def test_an_empty_table_is_its_title_and_notes() -> None:
+    empty = Report(title="alerts", columns=COLUMNS, rows=[], notes=["None."])
+    assert printed([empty], Format.TABLE).split() == ["alerts", "None."]
+
+
+class Full(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_output_that_cannot_be_written_says_so() -> None:
+    with pytest.raises(TransientError, match="No space left on device"):
+        show([report("norway")], Format.JSON, Console(file=Full()))

@@ -1,0 +1,78 @@
+"""Reports over one pulled and assessed CRM."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sync.bootstrap import App
+from sync.jobs import chain
+from sync.mirror import read
+from sync.report.alerts import alerts_report
+from sync.report.forecast import forecast_report
+from sync.report.naming import Segment
+from sync.report.status import status_report
+from sync.sandbox.generator import generate
+from sync.sandbox.server import serve
+from tests.end_to_end.conftest import Installation, run_jobs
+from tests.fake_clock import START, FakeClock
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    home = tmp_path_factory.mktemp("reports")
+    clock = FakeClock(START)
+    company = generate(seed=7, until=START, years=1, deals=300)
+    with serve(company, clock=clock) as sandbox:
+        url = f"sqlite:///{home / 'dealpulse.db'}"
+        installation = Installation(home, sandbox.url, sandbox.token, url).write()
+        with installation.app(clock) as opened:
+            run_jobs(opened, chain.PULL, chain.ASSESS)
+            yield opened
+
+
+def test_deals_left_out_are_the_same_however_the_forecast_is_cut(app: App) -> None:
+    total = forecast_report(app.engine, "portal", Segment.TOTAL)
+    left_out = [note for note in total.notes if note.startswith("Left out")]
+    assert left_out
+    for by in (Segment.PIPELINE, Segment.OWNER):
+        assert list(forecast_report(app.engine, "portal", by).notes[-len(left_out) :]) == left_out
+
+
+def test_a_forecast_says_when_where_and_from_how_many_deals(app: App) -> None:
+    report = forecast_report(app.engine, "portal", Segment.TOTAL)
+    account = read.account(app.engine, "portal")
+    assert account is not None
+    assert report.notes[0].startswith("As of ")
+    assert account.time_zone in report.notes[0]
+    assert f"{report.facts['decided_deals']} decided deals" in report.notes[1]
+    assert report.facts["decided_deals"]
+
+
+def test_owners_stand_in_the_order_of_their_names(app: App) -> None:
+    rows = forecast_report(app.engine, "portal", Segment.OWNER).rows
+    names = [str(row["segment"]) for row in rows if row["period"] == rows[0]["period"]]
+    known = [name for name in names if name != "(nobody)"]
+    assert known == sorted(known, key=str.casefold)
+    assert names in (known, [*known, "(nobody)"])
+
+
+def test_the_status_says_whose_days_it_counts_and_what_each_job_did(app: App) -> None:
+    mirror, runs = status_report(app.engine, ["portal"])
+    account = read.account(app.engine, "portal")
+    assert account is not None
+    assert mirror.facts["time_zone"] == account.time_zone
+    assert mirror.facts["last_pull_at"] is not None
+    pull = next(row for row in runs.rows if row["job"] == "pull")
+    counts = pull["counts"]
+    assert isinstance(counts, dict)
+    assert counts["created"] > 0
+
+
+def test_planned_alerts_name_the_owner_and_count_what_is_not_shown(app: App) -> None:
+    rows = [
+        {"action": "raise", "deal_id": f"none-{n}", "deal": "D", "rule": "stale", "why": "W"}
+        for n in range(3)
+    ]
+    report = alerts_report(app.engine, "portal", rows, {}, limit=2)
+    assert [row["owner"] for row in report.rows] == ["(nobody)"] * 2
+    assert report.notes[0].startswith("3 to raise, for 1 owners; 0 to resolve. The first 2")

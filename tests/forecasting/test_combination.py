@@ -1,0 +1,217 @@
+"""Weights by hand, the fall-back order, adding up, and blindness to what is not finished."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecasting import combination
+from forecasting.combination import RECORD_SCHEMA, Weights, able_methods, combine, weigh
+from forecasting.deals import Period, PeriodKind, period_of
+from forecasting.methods.base import TOTALS_SCHEMA
+from forecasting.notes import Note
+
+A, B = ("historical", "seasonal"), ("multivariable", "additive")
+ORIGIN = date(2026, 3, 2)
+
+
+def window(origin: date, days: int = 28) -> Period:
+    return Period(origin, origin + timedelta(days), PeriodKind.WINDOW)
+
+
+def record(errors: Mapping[tuple[str, str], list[float]], *, days: int = 28) -> pl.DataFrame:
+    """Errors at origins 28, 35, 42, ... days before ORIGIN, the latest first; actual always 100."""
+    rows = []
+    for (method, variant), sizes in errors.items():
+        for n, error in enumerate(sizes):
+            origin = ORIGIN - timedelta(28 + 7 * n)
+            period = window(origin, days)
+            rows.append(
+                {
+                    "origin": origin,
+                    "method": method,
+                    "variant": variant,
+                    "period_kind": "window",
+                    "period_start": period.start,
+                    "period_end": period.end,
+                    "won_amount": 10.0,
+                    "forecast": 100.0 + error,
+                    "expected_rest": 90.0 + error,
+                    "variance_rest": 25.0,
+                    "note": None,
+                    "actual": 100.0,
+                }
+            )
+    return pl.DataFrame(rows, schema=RECORD_SCHEMA)
+
+
+def weighed(history: pl.DataFrame, **options: Any) -> Weights:
+    return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
+
+
+def test_weights_are_inverse_to_the_squared_error() -> None:
+    weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, 20.0, -20.0]}))
+    assert weights.parts == {A: pytest.approx(0.8), B: pytest.approx(0.2)}
+    assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
+
+
+def test_choosing_takes_the_best_alone() -> None:
+    weights = weighed(record({A: [10.0] * 3, B: [9.0] * 3}), how="chosen")
+    assert weights == Weights({B: 1.0}, "chosen", 3)
+
+
+def test_only_the_last_origins_count() -> None:
+    history = record({A: [10.0] * 13 + [1000.0] * 5, B: [10.0] * 13 + [0.0] * 5})
+    weights = weighed(history)
+    assert weights.parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    assert weights.sample == 13
+
+
+def test_with_two_finished_origins_the_order_speaks() -> None:
+    weights = weighed(record({A: [1.0, 1.0], B: [50.0, 50.0]}))
+    assert weights == Weights({B: 1.0}, "order", 2, Note("not_enough_history", "multivariable"))
+    alone = weigh(record({}), {A}, period=window(ORIGIN), origin=ORIGIN)
+    assert alone.parts == {A: 1.0}
+    assert alone.note == Note("not_enough_history", "historical")
+
+
+def test_a_method_nobody_ranked_comes_last_but_speaks() -> None:
+    weights = weigh(record({}), {("zeta", "x")}, period=window(ORIGIN), origin=ORIGIN)
+    assert weights.parts == {("zeta", "x"): 1.0}
+
+
+def test_nobody_can_speak() -> None:
+    weights = weigh(record({A: [1.0] * 9}), set(), period=window(ORIGIN), origin=ORIGIN)
+    assert weights == Weights({}, "order", 9, Note("no_method"))
+
+
+def test_a_method_with_a_short_record_takes_no_part() -> None:
+    weights = weighed(record({A: [10.0] * 5, B: [0.1] * 2}))
+    assert weights.parts == {A: 1.0}
+
+
+def test_methods_without_any_error_share() -> None:
+    assert weighed(record({A: [0.0] * 3, B: [0.0] * 3})).parts == {A: 0.5, B: 0.5}
+
+
+def test_what_is_not_finished_teaches_nothing() -> None:
+    history = record({A: [10.0] * 3, B: [10.0] * 3})
+    later = history.with_columns(
+        pl.when(pl.col("method") == A[0]).then(500.0).otherwise("forecast").alias("forecast"),
+        pl.col("origin", "period_start", "period_end") + pl.duration(days=1),
+    ).head(1)
+    assert weighed(pl.concat([history, later])) == weighed(history)
+
+
+def test_periods_of_another_kind_length_or_standing_teach_nothing() -> None:
+    good = record({A: [10.0] * 3, B: [20.0] * 3})
+    shorter = record({A: [90.0] * 9}, days=7)
+    months = good.with_columns(pl.lit("month").alias("period_kind"))
+    ahead = good.with_columns(pl.col("period_start") + pl.duration(days=1), forecast=pl.lit(0.0))
+    assert weighed(pl.concat([good, shorter, months, ahead])) == weighed(good)
+
+
+def totals(method: tuple[str, str], forecast: dict[str, float], **other: Any) -> pl.DataFrame:
+    """Owner rows and their total for the 28 days from ORIGIN."""
+    period = window(ORIGIN)
+    rows = []
+    for kind, segment, expected in [
+        ("total", "", sum(forecast.values())),
+        *(("owner", owner, part) for owner, part in forecast.items()),
+    ]:
+        row = {
+            "method": method[0],
+            "variant": method[1],
+            "period_kind": "window",
+            "period_start": period.start,
+            "period_end": period.end,
+            "segment_kind": kind,
+            "segment": segment,
+            "won_amount": 0.0,
+            "won_deals": 0,
+            "open_expected": expected,
+            "open_variance": expected * 2,
+            "open_third_moment": expected,
+            "open_deals": 3,
+            "new_expected": 0.0,
+            "new_variance": 0.0,
+            "new_third_moment": 0.0,
+            "forecast": expected,
+            "sample": 40,
+            "note": None,
+            "left_out": "{}",
+        }
+        rows.append(row | other)
+    return pl.DataFrame(rows, schema={"method": pl.String, "variant": pl.String, **TOTALS_SCHEMA})
+
+
+@given(
+    weight=st.floats(0, 1),
+    first=st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e6), min_size=1),
+    second=st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e6), min_size=1),
+)
+def test_segments_add_up(weight: float, first: dict[str, float], second: dict[str, float]) -> None:
+    weights = {window(ORIGIN): Weights({A: weight, B: 1 - weight}, "weighted", 5)}
+    made = combine(pl.concat([totals(A, first), totals(B, second)]), weights)
+    whole = made.filter(pl.col("segment_kind") == "total").row(0, named=True)
+    owners = made.filter(pl.col("segment_kind") == "owner")
+    for moment in ("forecast", "open_expected", "open_variance", "open_third_moment"):
+        assert owners[moment].sum() == pytest.approx(whole[moment])
+    expected = weight * sum(first.values()) + (1 - weight) * sum(second.values())
+    assert whole["forecast"] == pytest.approx(expected)
+    assert made["method"].unique().to_list() == ["combination"]
+
+
+def test_the_note_travels_with_the_figure() -> None:
+    note = Note("not_enough_history", "historical")
+    made = combine(totals(A, {"a": 5.0}), {window(ORIGIN): Weights({A: 1.0}, "order", 1, note)})
+    assert made["note"].unique().to_list() == ["not_enough_history:historical"]
+    assert made["variant"].unique().to_list() == ["order"]
+    assert made["sample"].unique().to_list() == [1]
+    assert made.columns == ["method", "variant", *TOTALS_SCHEMA]
+
+
+def test_a_stand_in_is_not_able() -> None:
+    both = pl.concat([totals(A, {"a": 1.0}), totals(B, {"a": 1.0}, note="not_enough_history:x")])
+    assert able_methods(both, window(ORIGIN)) == {A}
+
+
+def test_residuals_are_of_what_was_uncertain() -> None:
+    rows = combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN, A)
+    assert rows.unique().row(0, named=True) == {
+        "period_kind": "window",
+        "days_left": 28,
+        "expected_rest": 100.0,
+        "variance_rest": 25.0,
+        "actual_rest": 90.0,
+    }
+    assert combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN).height == 0
+
+
+def test_notes_are_stored_as_keys_and_shown_as_sentences() -> None:
+    for key in ("not_enough_history:opportunity_stage", "few_finished_origins:3", "no_method"):
+        assert Note.of(key).key == key
+    told = Note.of("not_enough_history:opportunity_stage")
+    assert told.text("en") == "Not enough history: showing opportunity stage instead."
+    assert "3 avsluttede" in Note.of("few_finished_origins:3").text("nb")
+    with pytest.raises(ValueError, match="no note"):
+        Note.of("whatever:1")
+
+
+def test_months_learn_from_months_at_a_like_distance() -> None:
+    """On the 16th of March, half a month is left; the first day of February had 28 days to go."""
+    march = period_of(date(2026, 3, 1), PeriodKind.MONTH)
+    february = period_of(date(2026, 2, 1), PeriodKind.MONTH)
+    rows = record({A: [10.0] * 2}).with_columns(
+        pl.lit("month").alias("period_kind"),
+        pl.lit(february.start).alias("period_start"),
+        pl.lit(february.end).alias("period_end"),
+        pl.Series("origin", [date(2026, 2, 2), date(2026, 1, 26)]),
+    )
+    found = combination.like(rows, march, date(2026, 3, 16))
+    assert found["origin"].to_list() == [date(2026, 2, 2)]
+    assert combination.like(rows, march, date(2026, 3, 30)).height == 0

@@ -1,0 +1,187 @@
+"""Quantiles against laws whose quantiles are known; the shock against arithmetic by hand."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecasting import intervals
+from forecasting.intervals import RESIDUAL_SCHEMA, Shock
+
+
+def residuals(*rows: tuple[int, float, float, float]) -> pl.DataFrame:
+    """(days_left, expected_rest, variance_rest, actual_rest)"""
+    return pl.DataFrame([("month", *row) for row in rows], schema=RESIDUAL_SCHEMA, orient="row")
+
+
+def test_without_a_record_the_shock_is_the_prior() -> None:
+    shock = intervals.common_shock(residuals(), days_left=28)
+    assert shock == Shock(pytest.approx(0.10), 0, "few_finished_origins:0")  # type: ignore[arg-type]
+
+
+def test_the_shock_is_what_chance_does_not_explain() -> None:
+    # errors of 30 % and 10 %, of which independent deals explain 4 points of variance each
+    record = residuals(*[(28, 100.0, 400.0, 130.0)] * 2, *[(28, 100.0, 400.0, 90.0)] * 2)
+    shock = intervals.common_shock(record, days_left=28)
+    beyond = (2 * (0.09 - 0.04) + 2 * (0.01 - 0.04)) / 1.04
+    assert shock.sd**2 == pytest.approx((4 * 0.01 + beyond) / 8)
+    assert (shock.sample, shock.note) == (4, None)
+
+
+def test_one_wild_forecast_does_not_widen_everything() -> None:
+    calm = [(28, 100.0, 0.0, 110.0)] * 6
+    wild = intervals.common_shock(residuals(*calm, (28, 100.0, 0.0, 500.0)), days_left=28)
+    # of the squares 6 are 0.01, 4 (the prior's typical ones) 0.0045: the median is 0.01, and the
+    # outlier is cut at 2.5^2 / 0.4549 times that
+    cut = 2.5**2 * 0.01 / 0.4549
+    assert wild.sd**2 == pytest.approx((4 * 0.01 + 6 * 0.01 + cut) / 11)
+
+
+def test_errors_smaller_than_chance_leave_no_shock() -> None:
+    record = residuals(*[(28, 100.0, 2500.0, 100.0)] * 10)
+    assert intervals.common_shock(record, days_left=28).sd == 0
+
+
+def test_only_horizons_of_like_length_teach() -> None:
+    record = residuals((7, 100.0, 0.0, 200.0), (14, 100.0, 0.0, 120.0), (60, 100.0, 0.0, 0.0))
+    shock = intervals.common_shock(record, days_left=28)
+    assert shock.sample == 1
+    assert shock.sd**2 == pytest.approx((4 * 0.01 + 0.04) / 5)
+
+
+def test_a_forecast_of_nothing_teaches_nothing() -> None:
+    assert intervals.common_shock(residuals((28, 0.0, 0.0, 50.0)), days_left=28).sample == 0
+
+
+def test_a_certain_amount_under_the_shock_is_lognormal() -> None:
+    variance, third = intervals.shaken([10.0], [0.0], [0.0], 0.2)
+    assert variance[0] == pytest.approx(100 * 0.04)
+    # third central moment of a lognormal law: m^3 s^4 (s^2 + 3)
+    assert third[0] == pytest.approx(1000 * 0.2**4 * (0.04 + 3))
+
+
+def test_without_a_shock_the_moments_stay() -> None:
+    variance, third = intervals.shaken([10.0], [3.0], [2.0], 0.0)
+    assert (variance[0], third[0]) == (pytest.approx(3.0), pytest.approx(2.0))
+
+
+@pytest.mark.parametrize(("level", "exact"), [(0.1, 0.10536), (0.5, 0.69315), (0.9, 2.30259)])
+def test_quantiles_of_an_exponential_law(level: float, exact: float) -> None:
+    """Mean 1, variance 1, third central moment 2: far from normal."""
+    (got,) = intervals.quantiles([0.0], [1.0], [1.0], [2.0], levels=(level,))[0]
+    assert got == pytest.approx(exact, abs=0.03)
+
+
+def test_quantiles_of_a_normal_law() -> None:
+    got = intervals.quantiles([5.0], [100.0], [25.0], [0.0])[0]
+    assert got == pytest.approx([105 - 1.28155 * 5, 105, 105 + 1.28155 * 5], abs=1e-3)
+
+
+def test_the_formula_agrees_with_drawing() -> None:
+    """200 deals of 1 to 9 at 30 %, under a shock of 15 %."""
+    generator = np.random.default_rng(7)
+    amounts = np.arange(200) % 9 + 1.0
+    p = 0.3
+    mean = (p * amounts).sum()
+    variance = (p * (1 - p) * amounts**2).sum()
+    third = (p * (1 - p) * (1 - 2 * p) * amounts**3).sum()
+    wins = generator.random((20_000, 200)) < p
+    shock = np.exp(generator.standard_normal(20_000) * np.sqrt(np.log(1.0225)) - np.log(1.0225) / 2)
+    drawn = np.quantile(shock * (wins @ amounts), [0.1, 0.5, 0.9])
+    got = intervals.quantiles([0.0], [mean], [variance], [third], shock_sd=0.15)[0]
+    assert got == pytest.approx(drawn, rel=0.01)
+
+
+@given(
+    won=st.floats(0, 1e6),
+    mean=st.floats(0, 1e6),
+    sd=st.floats(0, 1e6),
+    skewness=st.floats(-20, 20),
+    shock=st.floats(0, 2),
+)
+def test_quantiles_never_fall_and_keep_what_is_won(
+    won: float, mean: float, sd: float, skewness: float, shock: float
+) -> None:
+    levels = tuple(np.linspace(0.01, 0.99, 25))
+    got = intervals.quantiles(
+        [won], [mean], [sd**2], [skewness * sd**3], shock_sd=shock, levels=levels
+    )[0]
+    assert np.isfinite(got).all()
+    assert (np.diff(got) >= -1e-6 * (1 + abs(got[-1]))).all()
+    assert (got >= won).all()
+
+
+def test_nothing_uncertain_is_one_number() -> None:
+    assert intervals.quantiles([7.0], [0.0], [0.0], [0.0], shock_sd=0.3)[0].tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("moments", "says"),
+    [((1.0, -1.0, 0.0), "below 0"), ((np.nan, 1.0, 0.0), "not finite"), ((1, 1, np.inf), "finite")],
+)
+def test_impossible_moments_are_errors(moments: tuple[float, float, float], says: str) -> None:
+    mean, variance, third = moments
+    with pytest.raises(ValueError, match=says):
+        intervals.quantiles([0.0], [mean], [variance], [third])
+
+
+def totals(**differences: Any) -> pl.DataFrame:
+    row = {
+        "period_kind": "month",
+        "period_start": date(2026, 3, 1),
+        "segment_kind": "total",
+        "segment": "",
+        "won_amount": 50.0,
+        "open_expected": 60.0,
+        "open_variance": 80.0,
+        "open_third_moment": 0.0,
+        "new_expected": 40.0,
+        "new_variance": 20.0,
+        "new_third_moment": 0.0,
+    }
+    return pl.DataFrame([row | differences])
+
+
+def test_totals_get_their_quantiles_and_what_they_rest_on() -> None:
+    march = ("month", date(2026, 3, 1))
+    row = intervals.with_intervals(totals(), {march: Shock(0.0, 3, "few_finished_origins:3")})
+    (got,) = row.iter_rows(named=True)
+    assert got["p10"] == pytest.approx(150 - 12.8155, abs=1e-3)
+    assert got["p50"] == pytest.approx(150)
+    assert got["p90"] == pytest.approx(150 + 12.8155, abs=1e-3)
+    assert (got["shock_sd"], got["shock_sample"]) == (0.0, 3)
+    assert got["interval_note"] == "few_finished_origins:3"
+    with pytest.raises(KeyError):
+        intervals.with_intervals(totals(period_kind="quarter"), {march: Shock(0.1, 9)})
+
+
+def test_the_floor_of_chance() -> None:
+    # amounts 1 and 3: mean 2, standard deviation 1, cv^2 = 0.25; 20 wins a period
+    floor = intervals.chance_floor([1.0, 3.0], 20)
+    assert floor.wape == pytest.approx(0.8 * (1.25 / 20) ** 0.5)
+    assert floor.sample == 2
+    assert intervals.chance_floor([], 20).wape is None
+    assert intervals.chance_floor([5.0], 0).wape is None
+
+
+def test_scenarios_share_the_shock_and_repeat_with_the_seed() -> None:
+    def draw(seed: int) -> Any:
+        return intervals.scenarios(
+            [10.0, 0.0],
+            [100.0, 200.0],
+            [4.0, 4.0],
+            [0.0, 0.0],
+            shock_sd=0.2,
+            draws=20_000,
+            generator=np.random.default_rng(seed),
+        )
+
+    drawn = draw(1)
+    assert (drawn == draw(1)).all()
+    assert drawn.mean(axis=0) == pytest.approx([110.0, 200.0], rel=0.01)
+    assert np.corrcoef(drawn.T)[0, 1] > 0.95
+    assert (drawn[:, 0] >= 10).all()
