@@ -35,7 +35,8 @@ class Window:
         while self._calls and self._calls[0] <= now - self.seconds:
             self._calls.popleft()
         if len(self._calls) >= self.limit:
-            return self._calls[0] + self.seconds - now
+            # the sum may round to a hair more than the window is long
+            return min(self._calls[0] + self.seconds - now, self.seconds)
         self._calls.append(now)
         return 0.0
 
