@@ -115,9 +115,12 @@ def _show(
     if form is Format.TABLE:
         for fact in found.facts:
             console.print(fact, markup=False, highlight=False)
-    show(Report("What the columns are", _COLUMNS, found.columns), form, console)
-    show(Report("The first deals", _DEALS, found.deals), form, console)
-    show(Report("What is wrong or doubtful", _DEFECTS, found.defects), form, console)
+    reports = [
+        Report("What the columns are", _COLUMNS, found.columns),
+        Report("The first deals", _DEALS, found.deals),
+        Report("What is wrong or doubtful", _DEFECTS, found.defects),
+    ]
+    show(reports, form, console)
     if write_mapping is not None:
         if write_mapping.exists():
             raise ConfigError(f"{write_mapping} exists already; name another file.")

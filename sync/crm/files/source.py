@@ -190,7 +190,7 @@ class FileSource:
         for start in range(0, len(gone), PAGE):
             yield gone[start : start + PAGE]
 
-    def read(self, deal_ids: Sequence[str]) -> DealPage:
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = [h for h in self._book.by_id(deal_ids) if h.removed_at is None]
         return self._page(found, {}, self._mapping())
 

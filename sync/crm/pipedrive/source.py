@@ -117,7 +117,7 @@ class PipedriveSource:
             for page, _ in pages(self._client, path, query, what="the removed deals"):
                 yield [mapping.removed(record, started_at) for record in page]
 
-    def read(self, deal_ids: Sequence[str]) -> DealPage:
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self.reader.by_id(deal_ids)
         got = {str(record["id"]) for record in found}
         missing = [deal_id for deal_id in deal_ids if deal_id not in got]

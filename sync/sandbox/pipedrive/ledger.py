@@ -1,5 +1,6 @@
 """What calls cost, and what the simulated Pipedrive allows: tokens a day, calls in two seconds."""
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ class Ledger:
         self._behaviour = behaviour
         self._clock = clock
         self._zone = ZoneInfo(behaviour.budget_zone)
+        self._lock = threading.RLock()
         self._day = self._today()
         self._used_today = 0
         self.entries: list[Spent] = []
@@ -44,9 +46,10 @@ class Ledger:
 
     @property
     def used_today(self) -> int:
-        if self._today() != self._day:
-            self._day, self._used_today = self._today(), 0
-        return self._used_today
+        with self._lock:
+            if self._today() != self._day:
+                self._day, self._used_today = self._today(), 0
+            return self._used_today
 
     @property
     def remaining(self) -> int:
@@ -72,12 +75,14 @@ class Ledger:
         return dict(spent)
 
     def spend(self, operation: str, cost: int) -> None:
-        self._used_today = self.used_today + cost
-        self.entries.append(Spent(self._clock.now(), operation, cost))
+        with self._lock:
+            self._used_today = self.used_today + cost
+            self.entries.append(Spent(self._clock.now(), operation, cost))
 
     def use_up(self, leave: int = 0) -> None:
         """As if the company's other integrations had taken all but `leave` tokens of today."""
-        self._used_today = max(self.used_today, self.budget - leave)
+        with self._lock:
+            self._used_today = max(self.used_today, self.budget - leave)
 
     def clear(self) -> None:
         """Forget the entries; what was used today stays used."""
