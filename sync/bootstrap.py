@@ -18,6 +18,7 @@ from sync.alerts.channels.webhook import WebhookChannel
 from sync.clock import Clock, SystemClock
 from sync.config import model
 from sync.config.loader import Loaded, default_path, load
+from sync.config.rates import rates_for
 from sync.config.secrets import Secrets
 from sync.crm.base import CrmSink, CrmSource
 from sync.crm.files.book import Book
@@ -39,6 +40,7 @@ from sync.crm.pipedrive.source import PipedriveSource
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
 from sync.jobs.write_back import specs_in
+from sync.mirror import read
 from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import open_engine, require_current, upgrade
 from sync.writeback.fields import PROPERTY_NAMES
@@ -108,6 +110,7 @@ class App:
             clock=self.clock,
         )
         specs = specs_in(self.config.language)
+        known = read.account(self.engine, settings.name)
         source = PipedriveSource(
             settings.name,
             client,
@@ -116,7 +119,7 @@ class App:
             own_properties=specs,
             state=state,
             clock=self.clock,
-            rates=self.config.exchange_rates,
+            rates=rates_for(self.config, known.home_currency if known else None),
             activities=self.activities.setdefault(settings.name, Activities()),
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)

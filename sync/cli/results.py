@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from sync.cli.state import ConnectionOption, FormatOption, State, screen
+from sync.report.all_connections import all_connections_report
 from sync.report.forecast import Segment, forecast_report
 from sync.report.quality import quality_report
 from sync.report.table import Format, show
@@ -30,12 +31,15 @@ def forecast(
     """Revenue expected this and next month and quarter.
 
     Won so far plus amount x probability of the open deals that should close in the period: once
-    with the CRM's stage probabilities, once with those that your own history shows.
+    with the CRM's stage probabilities, once with those that your own history shows. Several
+    connections are also added up, in `reporting_currency`.
     """
     state: State = context.obj
     with state.app() as app:
         for settings in app.settings(connection):
             show(forecast_report(app.engine, settings.name, by), form, screen())
+        if connection is None and by is Segment.TOTAL and len(app.config.connections) > 1:
+            show(all_connections_report(app.engine, app.config), form, screen())
 
 
 def velocity(

@@ -98,7 +98,7 @@ def _read(ctx: JobContext) -> _Inputs:
             ctx.connection,
             zone=zone,
             home_currency=account.home_currency,
-            rates=ctx.config.exchange_rates,
+            rates=ctx.rates,
         ),
         changes=frames.change_frame(ctx.engine, ctx.connection),
         stages=frames.stage_frame(ctx.engine, ctx.connection),
