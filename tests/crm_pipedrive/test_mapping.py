@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -235,6 +237,15 @@ def test_changes_form_a_chain_whatever_happened_in_one_second(
     assert found[-1].new == stage
     assert len({(c.changed_at, c.ordinal) for c in found}) == len(found)
     assert [c.changed_at for c in found] == sorted(c.changed_at for c in found)
+
+
+@given(st.permutations(["1", "2", "3", "4", "5"]), st.randoms(use_true_random=False))
+def test_hops_of_one_second_are_put_in_order(stages: list[str], dice: Random) -> None:
+    rows = [row("stage_id", old, new, AT) for old, new in pairwise(stages)]
+    dice.shuffle(rows)
+    deal = mapping.deal({**RECORD, "stage_id": stages[-1]}, around(), ActivityDates(), Doubts("42"))
+    found = history.from_changelog(deal, rows, OSLO, Doubts("42"))
+    assert [c.new for c in found if c.field is Field.STAGE] == stages
 
 
 def test_who_made_a_change() -> None:

@@ -120,6 +120,16 @@ def test_a_renamed_field_is_found_again(account: Account) -> None:
     assert account.crm.fields.get(code).name == "dealpulse: chance of winning (%)"
 
 
+def test_a_field_whose_description_was_rewritten_is_found_by_its_key(account: Account) -> None:
+    account.sink.ensure_properties(SPECS)
+    code = field_code(account, "dealpulse_stale_days")
+    account.crm.fields.get(code).description = "How long nobody called"
+    account.reconnect()
+    account.sink.ensure_properties(SPECS)
+    assert field_code(account, "dealpulse_stale_days") == code
+    assert len(account.crm.fields.custom()) == len(SPECS)
+
+
 def test_without_memory_the_mark_in_the_description_finds_our_fields(account: Account) -> None:
     account.sink.ensure_properties(SPECS)
     written(account, VALUES, "a")
