@@ -275,7 +275,16 @@ class EmailChannel(Strict):
     )
 
 
-Channel = Annotated[ConsoleChannel | WebhookChannel | EmailChannel, Field(discriminator="kind")]
+class ActivityChannel(Strict):
+    kind: Literal["activity"] = Field(
+        description="Make a task on the deal for its owner, in the CRM itself; it is closed when "
+        "put right. Pipedrive only: other connections pass it over."
+    )
+
+
+Channel = Annotated[
+    ConsoleChannel | WebhookChannel | EmailChannel | ActivityChannel, Field(discriminator="kind")
+]
 
 
 class Alerts(Strict):

@@ -1,5 +1,6 @@
 """Alerts as Pipedrive's activities."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,10 @@ from sync.alerts.message import Alerted, Message, Recipient, compose
 from sync.crm.base import FollowUp
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
 from sync.errors import PermanentError, TransientError
+from sync.jobs.alert import deliver_alerts, raise_alerts
+from sync.jobs.assess import assess
+from sync.jobs.context import Counts
+from sync.mirror import job_runs
 from tests.crm_pipedrive.conftest import Account
 
 
@@ -132,3 +137,29 @@ def test_an_outage_is_tried_again_later(account: Account) -> None:
     account.sandbox.faults.clear()
     channel.deliver(message(account, "a"))
     assert len(made(account, "a")) == 1
+
+
+def cycle(account: Account) -> Counts:
+    """Pull, assess, raise, deliver; what raising did."""
+    account.pull()
+    channel = ActivityChannel("activity", follow_ups(account))
+    context = replace(account.context(), channels=(channel,))
+    run_id = job_runs.start_run(account.engine, "assess", "main", at=account.clock.now())
+    assess(context, run_id)
+    raised = raise_alerts(context, run_id)
+    deliver_alerts(context, run_id)
+    return raised
+
+
+def test_a_stale_deal_gets_a_task_until_somebody_calls(account: Account) -> None:
+    account.crm.log_activity(account.crm.id_of("b"))
+    account.crm.log_activity(account.crm.id_of("c"))
+    assert cycle(account)["raised"] == 1
+    assert [one["done"] for one in made(account, "a")] == [False]
+    account.clock.advance(minutes=15)
+    cycle(account)
+    assert len(made(account, "a")) == 1
+    account.crm.log_activity(account.crm.id_of("a"))
+    account.clock.advance(minutes=15)
+    assert cycle(account)["closed"] == 1
+    assert [one["done"] for one in made(account, "a")] == [True, True]
