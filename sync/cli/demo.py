@@ -93,6 +93,7 @@ def _write_config(home: Path, sandbox: Simulation, language: str) -> Path:
         "connections": [
             {**sandbox.settings, "name": NAME, "write_back": {"enabled": True}},
         ],
+        **sandbox.more,
     }
     text = yaml.safe_dump(settings, sort_keys=False)
     path.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from sqlalchemy import Engine
 
 from sync.cli.salesperson_view import Card, hubspot_cards, pipedrive_cards
@@ -36,12 +37,14 @@ class DemoCrm(StrEnum):
 
 
 class Simulation(Protocol):
-    """where: how it is reached, for the heading. settings: its connection in the configuration.
-    desk: for the salespeople. start: what a person does to go on with a CRM of their own.
+    """where: how it is reached, for the heading. settings: its connection in the configuration;
+    more: what else the configuration needs for it. desk: for the salespeople. start: what a person
+    does to go on with a CRM of their own.
     """
 
     where: str
     start: str
+    more: Mapping[str, object]
 
     @property
     def settings(self) -> Mapping[str, object]: ...
@@ -66,6 +69,7 @@ class _Served:
         self.settings = {"kind": kind, "token_env": TOKEN_ENV, "base_url": running.url}
         self.token = running.token
         self.desk: SimulatedCrm = running.desk
+        self.more: Mapping[str, object] = {}
         self._running = running
 
     def settle(self) -> None:
@@ -91,7 +95,13 @@ class _Exported:
         self._folder = home / "import"
         self._outbox = home / "outbox"
         self._exports = 0
+        self._mapping = home / "mapping.yaml"
         self._folder.mkdir()
+        self._mapping.write_text(_mapping_of(crm.company), encoding="utf-8")
+        rates = crm.company.exchange_rates
+        self.more: Mapping[str, object] = {
+            "exchange_rates": {code: float(rate) for code, rate in rates.items()}
+        }
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -99,6 +109,7 @@ class _Exported:
         return {
             "kind": "file",
             "folder": str(self._folder),
+            "mapping": str(self._mapping),
             "outbox": str(self._outbox),
             "time_zone": company.time_zone,
             "home_currency": company.home_currency,
@@ -117,6 +128,41 @@ class _Exported:
         for deal_id in wanted:
             row: dict[str, Any] = dict(rows[deal_id])
             yield row.pop("name"), list(row.items())
+
+
+_COLUMNS = {
+    "id": "Id",
+    "name": "Tittel",
+    "pipeline": "Salgsløp",
+    "stage": "Fase",
+    "status": "Status",
+    "amount": "Verdi",
+    "currency": "Valuta",
+    "close_date": "Forventet lukkedato",
+    "created_at": "Opprettet",
+    "updated_at": "Sist endret",
+    "owner": "Eier",
+    "loss_reason": "Tapsårsak",
+    "lead_source": "Kilde",
+    "last_activity_at": "Siste aktivitet",
+    "next_activity_at": "Neste aktivitet",
+    "next_step": "Neste steg",
+}
+
+
+def _mapping_of(company: Company) -> str:
+    """What a person would write after `dealpulse import FILE --dry-run --write-mapping`."""
+    pipelines = {
+        pipeline.label: [
+            {"name": stage.label, "outcome": "won" if stage.is_won else "lost"}
+            if stage.is_closed
+            else {"name": stage.label, "probability": float(stage.probability)}
+            for stage in pipeline.stages
+        ]
+        for pipeline in company.pipelines
+    }
+    said = {"columns": _COLUMNS, "pipelines": pipelines}
+    return yaml.safe_dump(said, allow_unicode=True, sort_keys=False)
 
 
 @contextmanager

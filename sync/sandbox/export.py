@@ -1,4 +1,4 @@
-"""The simulated CRM as a file: what a salesperson gets from a CRM's "export to CSV" in Norwegian."""
+"""The simulated CRM as a file, as a Norwegian CRM's "export to CSV" would give it."""
 
 import csv
 import io
