@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from sync.alerts.channels.activity import ActivityChannel
 from sync.alerts.channels.base import Channel
 from sync.alerts.channels.console import ConsoleChannel
 from sync.alerts.channels.email import EmailChannel
@@ -18,8 +19,9 @@ from sync.alerts.channels.webhook import WebhookChannel
 from sync.clock import Clock, SystemClock
 from sync.config import model
 from sync.config.loader import Loaded, default_path, load
+from sync.config.rates import rates_for
 from sync.config.secrets import Secrets
-from sync.crm.base import CrmSink, CrmSource
+from sync.crm.base import CrmSink, CrmSource, FollowUps
 from sync.crm.files.book import Book
 from sync.crm.files.intake import FolderSettings
 from sync.crm.files.preview import Preview, preview
@@ -33,12 +35,14 @@ from sync.crm.pipedrive.activities import Activities
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken
 from sync.crm.pipedrive.field_map import FieldMap
+from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.sink import PipedriveSink
 from sync.crm.pipedrive.source import PipedriveSource
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
 from sync.jobs.write_back import specs_in
+from sync.mirror import read
 from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
 from sync.writeback.fields import PROPERTY_NAMES
@@ -52,6 +56,7 @@ class Connected:
     source: CrmSource
     sink: CrmSink
     requests: Callable[[], int]
+    follow_ups: FollowUps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ class App:
             clock=self.clock,
         )
         specs = specs_in(self.config.language)
+        known = read.account(self.engine, settings.name)
         source = PipedriveSource(
             settings.name,
             client,
@@ -116,11 +122,12 @@ class App:
             own_properties=specs,
             state=state,
             clock=self.clock,
-            rates=self.config.exchange_rates,
+            rates=rates_for(self.config, known.home_currency if known else None),
             activities=self.activities.setdefault(settings.name, Activities()),
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
-        return Connected(settings, source, sink, lambda: client.requests)
+        follow_ups = PipedriveFollowUps(client, source.reader, state)
+        return Connected(settings, source, sink, lambda: client.requests, follow_ups)
 
     def context(
         self,
@@ -140,7 +147,9 @@ class App:
             clock=self.clock,
             source=connected.source,
             sink=connected.sink,
-            channels=open_channels(self.config.alerts.channels, self.loaded.secrets),
+            channels=open_channels(
+                self.config.alerts.channels, self.loaded.secrets, connected.follow_ups
+            ),
             requests=connected.requests,
             holder=holder(),
             progress=progress or Silent(),
@@ -237,17 +246,29 @@ def preview_file(
     )
 
 
-def open_channels(channels: Sequence[model.Channel], secrets: Secrets) -> list[Channel]:
-    """The configured alert channels, each under a name that stays the same between runs."""
+def open_channels(
+    channels: Sequence[model.Channel], secrets: Secrets, follow_ups: FollowUps | None = None
+) -> list[Channel]:
+    """The configured alert channels, each under a name that stays the same between runs.
+
+    follow_ups: None where the CRM has no tasks; channels that are tasks are then left out.
+    """
     opened: list[Channel] = []
     for number, channel in enumerate(channels):
         same = [c.kind for c in channels[:number]].count(channel.kind)
         name = channel.kind if same == 0 else f"{channel.kind}-{same + 1}"
-        opened.append(_open_channel(name, channel, secrets))
+        if isinstance(channel, model.ActivityChannel):
+            opened += [ActivityChannel(name, follow_ups)] if follow_ups is not None else []
+        else:
+            opened.append(_open_channel(name, channel, secrets))
     return opened
 
 
-def _open_channel(name: str, channel: model.Channel, secrets: Secrets) -> Channel:
+def _open_channel(
+    name: str,
+    channel: model.ConsoleChannel | model.WebhookChannel | model.EmailChannel,
+    secrets: Secrets,
+) -> Channel:
     match channel:
         case model.ConsoleChannel():
             return ConsoleChannel(name)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.state import ConnectionOption, FormatOption, State, show_each
+from sync.cli.state import ConnectionOption, FormatOption, State, screen, show_each
 from sync.config.model import Connection
+from sync.report.all_connections import all_connections_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import ForecastSegment, Segment
 from sync.report.quality import quality_report

@@ -280,7 +280,16 @@ class EmailChannel(Strict):
     )
 
 
-Channel = Annotated[ConsoleChannel | WebhookChannel | EmailChannel, Field(discriminator="kind")]
+class ActivityChannel(Strict):
+    kind: Literal["activity"] = Field(
+        description="Make a task on the deal for its owner, in the CRM itself; it is closed when "
+        "put right. Pipedrive only: other connections pass it over."
+    )
+
+
+Channel = Annotated[
+    ConsoleChannel | WebhookChannel | EmailChannel | ActivityChannel, Field(discriminator="kind")
+]
 
 
 class Alerts(Strict):
@@ -366,10 +375,17 @@ class Config(Strict):
     connections: list[Connection] = Field(
         min_length=1, description="The CRM accounts to read, one entry each."
     )
+    reporting_currency: CurrencyCode | None = Field(
+        None,
+        description="Totals over all connections are in this currency; none = there is one only "
+        "where all have the same home currency.",
+        examples=["NOK"],
+    )
     exchange_rates: dict[CurrencyCode, Rate] = Field(
         default_factory=dict,
-        description="What one unit is worth in the home currency, for deals whose CRM gives no "
-        "converted amount. A missing rate is reported, never taken as 1.",
+        description="What one unit is worth in the reporting currency, or in the home currency "
+        "where there is none; for deals whose CRM gives no converted amount, and for totals over "
+        "all connections. A missing rate is reported, never taken as 1.",
         examples=[{"EUR": Decimal("11.60")}],
     )
     forecast: Forecast = Field(

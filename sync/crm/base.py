@@ -4,7 +4,7 @@ Records are the mirror's vocabulary, not a vendor's: an adapter's mapping.py tra
 Instants are aware and in UTC, amounts are Decimal, ids are strings as the CRM gives them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -331,6 +331,30 @@ class WriteOutcome:
     trace_id: str
     result: WriteResult
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Something for a deal's owner to do. rule: what found it. lines: why, what next."""
+
+    deal_id: str
+    rule: str
+    subject: str
+    lines: tuple[str, ...]
+
+
+class FollowUps(Protocol):
+    """Tasks in the CRM, for those that have them."""
+
+    def open(self, follow_up: FollowUp) -> bool:
+        """Make it, unless one of ours is open for that deal and rule; whether it was made now.
+
+        Raises PermanentError where the CRM refuses, TransientError where it may be tried again:
+        what did arrive is found then, and not made twice.
+        """
+
+    def close_others(self, standing: Collection[tuple[str, str]]) -> int:
+        """Mark as done what we opened for a (deal, rule) that is not `standing`; how many."""
 
 
 class CrmSink(Protocol):

@@ -58,6 +58,7 @@ class TestExample:
             "console",
             "webhook",
             "email",
+            "activity",
         ]
         assert config.time_zone == "Europe/Oslo"
 

@@ -76,7 +76,8 @@ def _deal(number: int) -> CompanyDeal:
 
 
 class World(ABC):
-    """`settings`: its connection in the configuration; `environ`: with its token."""
+    """`settings`: its connection in the configuration; `environ`: with its token. `more`: further
+    settings of a file connection."""
 
     kind: str
     http = True
@@ -85,6 +86,7 @@ class World(ABC):
         self.home = home
         self.clock = clock
         self.name = name
+        self.more: dict[str, Any] = {}
 
     @property
     @abstractmethod
@@ -403,6 +405,7 @@ class FileWorld(World):
             "folder": str(self.folder),
             "outbox": str(self.home / f"{self.name}-outbox"),
             "max_drop_share": 1.0,
+            **self.more,
         }
 
     def settle(self) -> None:

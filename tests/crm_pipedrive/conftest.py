@@ -14,7 +14,7 @@ from sync.config.model import Config, PipedriveConnection
 from sync.crm.base import Deal
 from sync.crm.limiter import Limiter
 from sync.crm.pipedrive.client import PipedriveClient
-from sync.crm.pipedrive.credentials import ApiToken, Credentials
+from sync.crm.pipedrive.credentials import ApiToken, Credentials, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.reader import Reader
@@ -34,6 +34,7 @@ from sync.sandbox.company import (
 )
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
 from sync.sandbox.pipedrive.server import PipedriveSandbox, serve_pipedrive
+from sync.sandbox.pipedrive.tokens import ALL_SCOPES
 from sync.writeback.fields import specs
 from tests.fake_clock import FakeClock
 
@@ -192,6 +193,18 @@ class Account:
 
     def close(self) -> None:
         self._stack.close()
+
+
+def oauth(account: Account, scopes: tuple[str, ...] = tuple(ALL_SCOPES)) -> OAuth:
+    tokens = account.crm.tokens
+    return OAuth(
+        client_id=tokens.client_id,
+        client_secret=tokens.client_secret,
+        refresh_token=tokens.refresh_token(scopes),
+        state=account.state,
+        clock=account.clock,
+        token_url=f"{account.sandbox.url}/oauth/token",
+    )
 
 
 Open = Callable[..., Account]

@@ -8,9 +8,10 @@ from sync.crm.base import Field
 from sync.crm.pipedrive.ledger import Ledger, Purpose
 from sync.crm.pipedrive.state import ProcessState
 from sync.errors import TransientError
+from sync.mirror import read
 from sync.sandbox.company import CompanyDeal, Event
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
-from tests.crm_pipedrive.conftest import CREATED, Account, Open, deal
+from tests.crm_pipedrive.conftest import CREATED, Account, Open, deal, oauth
 from tests.fake_clock import FakeClock
 
 MOVED = CREATED + timedelta(days=10)
@@ -35,7 +36,7 @@ def test_a_first_load_of_10000_deals_stays_below_a_hundredth_of_the_smallest_bud
 ) -> None:
     account = account_of(many(10_000))
     account.pull()
-    assert len(account.deals()) == 10_000
+    assert read.deal_count(account.engine, "main") == 10_000
     assert account.sandbox.ledger.budget == 30_000
     assert account.sandbox.ledger.total < 300
     assert account.client.ledger.session == account.sandbox.ledger.total
@@ -205,16 +206,16 @@ def test_pipedrives_word_on_a_calls_cost_counts(account: Account) -> None:
 
 
 def test_missing_permission_for_changelogs_leaves_history_out(account_of: Open) -> None:
-    from tests.crm_pipedrive.test_remedies import oauth  # noqa: PLC0415
-
     account = account_of(moved_deals(3))
     account.pull()
     account.clock.advance(minutes=15)
     account.reconnect(oauth(account, scopes=("base", "deals:full", "activities:full")))
-    cursor = {"since": "2026-03-16T09:00:00Z", "backlog": "1:5", "rescanned": "2026-03-16T09:00:00Z"}
-    pages = list(
-        account.source.deals(cursor, started_at=account.clock.now(), known=lambda _: {})
-    )
+    cursor = {
+        "since": "2026-03-16T09:00:00Z",
+        "backlog": "1:5",
+        "rescanned": "2026-03-16T09:00:00Z",
+    }
+    pages = list(account.source.deals(cursor, started_at=account.clock.now(), known=lambda _: {}))
     assert "recents:read" in " ".join(text for page in pages for text in page.left_out)
     assert "history_after" in pages[-1].cursor
     assert Field.STAGE not in {c.field for page in pages for c in page.changes if c.old}

@@ -304,3 +304,30 @@ def test_the_bin_can_be_asked_for_without_a_pull(account: Account) -> None:
     account.crm.archive(b)
     pages = list(account.source.removed(started_at=account.clock.now()))
     assert {removal.deal_id for page in pages for removal in page} == {a, b}
+
+
+@pytest.mark.parametrize("what", ["edit", "archive", "delete", "activity"])
+def test_what_is_shown_late_is_found_by_reaching_back(account_of: Open, what: str) -> None:
+    account = account_of(
+        [deal("a")], behaviour=PipedriveBehaviour(activity_moves_deal=False), history_per_pull=0
+    )
+    account.pull()
+    a = account.crm.id_of("a")
+    if what == "edit":
+        account.crm.edit(a, {"value": 5})
+    elif what == "archive":
+        account.crm.archive(a)
+    elif what == "delete":
+        account.crm.delete(a)
+    else:
+        account.crm.log_activity(a)
+        account.crm.activities_of(int(a))[0].update_time -= 300
+    if what != "activity":
+        account.crm.deals.get(a).update_time -= 300  # before the pull that did not show it
+    account.pull()
+    if what in ("archive", "delete"):
+        assert account.removals() == {a: "archived"}
+    elif what == "edit":
+        assert account.deal("a").amount == 5
+    else:
+        assert account.deal("a").last_activity_at is not None

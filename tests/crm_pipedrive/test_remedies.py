@@ -14,28 +14,16 @@ from sync.crm.pipedrive.answers import Refused
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, OAuth
 from sync.crm.pipedrive.ledger import Ledger
+from sync.crm.pipedrive.listing import every
 from sync.crm.pipedrive.state import ProcessState
 from sync.errors import AuthError, ConfigError, PermanentError, TransientError
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
-from sync.sandbox.pipedrive.tokens import ALL_SCOPES
 from tests.crm.scripted import Say, Script, Server, in_turn, scripted
-from tests.crm_pipedrive.conftest import Account, Open, deal
+from tests.crm_pipedrive.conftest import Account, Open, deal, oauth
 from tests.fake_clock import FakeClock
 
 TOKEN = "7e57" * 10
 OK = Say(200, {"success": True, "data": []})
-
-
-def oauth(account: Account, scopes: tuple[str, ...] = tuple(ALL_SCOPES)) -> OAuth:
-    tokens = account.crm.tokens
-    return OAuth(
-        client_id=tokens.client_id,
-        client_secret=tokens.client_secret,
-        refresh_token=tokens.refresh_token(scopes),
-        state=account.state,
-        clock=account.clock,
-        token_url=f"{account.sandbox.url}/oauth/token",
-    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +140,9 @@ def test_a_regenerated_token_stops_at_once(account: Account) -> None:
     assert account.sandbox.token not in str(error.value)
 
 
-def test_the_token_goes_in_a_header_only(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_goes_in_a_header_only(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
         account.pull()
     assert account.sandbox.token not in caplog.text
@@ -197,7 +187,7 @@ def test_an_uninstalled_app_is_no_passing_matter(account: Account) -> None:
     credentials = OAuth(
         client_id=account.crm.tokens.client_id,
         client_secret=account.crm.tokens.client_secret,
-        refresh_token="gone",  # noqa: S106
+        refresh_token="gone",
         state=account.state,
         clock=account.clock,
         token_url=f"{account.sandbox.url}/oauth/token",
@@ -287,15 +277,11 @@ def test_amounts_are_exact(answering: Answering) -> None:
 
 
 def test_null_is_an_empty_list(answering: Answering) -> None:
-    from sync.crm.pipedrive.listing import every  # noqa: PLC0415
-
     client, _ = answering(lambda _: Say(200, {"success": True, "data": None}))
     assert every(client, "/api/v2/deals", {}, what="the deals") == []
 
 
 def test_a_page_that_comes_again_ends_the_pull(answering: Answering) -> None:
-    from sync.crm.pipedrive.listing import every  # noqa: PLC0415
-
     same = {"success": True, "data": [{"id": 1}], "additional_data": {"next_cursor": "x"}}
     client, _ = answering(lambda _: Say(200, same))
     with pytest.raises(PermanentError, match="twice"):

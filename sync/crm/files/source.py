@@ -164,7 +164,7 @@ class FileSource:
             seq, after = held[-1].seq, held[-1].record.deal_id
             yield self._page(held, {"book": book, "seq": str(seq), "after": after}, mapping)
         if cursor is None or self._unsaid:
-            said, self._unsaid = tuple(self._unsaid), []
+            said, self._unsaid = tuple(dict.fromkeys(self._unsaid)), []
             yield DealPage({"book": book, "seq": str(seq), "after": after}, left_out=said)
         if self._error is not None:
             raise self._error

@@ -29,7 +29,8 @@ def _attempts(client: PipedriveClient) -> Iterator[tuple[str, Try, str]]:
     def account() -> str:
         me = client.get(paths.ME, what="the token's user")["data"]
         found = definitions.account(me)
-        who = "an administrator" if me.get("is_admin") else "no administrator: may see less"
+        admin = any(entry.get("admin") for entry in me.get("access") or ())
+        who = "an administrator" if admin else "no administrator: may see less"
         return f"company {found.account_id}, {found.time_zone}, {found.home_currency}; {who}"
 
     def users() -> str:

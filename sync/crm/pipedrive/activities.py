@@ -25,6 +25,11 @@ MARK: Final = re.compile(r"\[dealpulse:(\w+)\]")
 REMEMBERED: Final = 200_000
 
 
+def mark(rule: str) -> str:
+    """What `MARK` finds again."""
+    return f"[dealpulse:{rule}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """at: when it was done, or is due; None where that could not be understood."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
 from sync.crm.base import Account, KnownVersions, Owner, Pipeline
@@ -106,6 +107,10 @@ class Reader:
         dates = self.activities.dates(self.client, found, around.zone) if with_activities else {}
         held = frozenset(known([str(record["id"]) for record in found]))
         return mapping.deals(found, around, dates, known=held)
+
+    def zone(self) -> ZoneInfo:
+        """The account's, in which its days are counted."""
+        return ZoneInfo((self._account or self.account()).time_zone)
 
     def surroundings(self, found: Iterable[Json] = ()) -> Surroundings:
         account = self._account or self.account()
