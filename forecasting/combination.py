@@ -28,9 +28,10 @@ LEAST: Final = 3
 ORDER: Final[tuple[MethodKey, ...]] = (
     ("multivariable", "additive"),
     ("multivariable", "table"),
+    ("historical", "mean"),
     ("historical", "smoothed"),
-    ("historical", "seasonal"),
     ("historical", "last_year"),
+    ("historical", "last_quarter"),
     ("opportunity_stage", "learned"),
     ("intuitive", "recalibrated"),
     ("opportunity_stage", "crm"),
@@ -55,6 +56,9 @@ RECORD_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "actual": pl.Float64,  # null until the period is over
 }
 """One row per origin, method and period: its total as forecast then, and what it became."""
+
+_STAND_IN: Final = pl.col("note").fill_null("").str.starts_with("not_enough_history")
+"""What a method shows for want of history is not its own, and teaches nothing about it."""
 
 _PARTS: Final = tuple(
     f"{part}_{moment}"
@@ -105,10 +109,10 @@ def weigh(
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
     "weighted": by the inverse of each method's mean squared error over the last finished origins
-    (see `like`); "chosen": the one with the least. A method without `least` finished origins takes
-    no part. Where none has them: the first of `order` that is able, with a note.
+    (see `like`); "chosen": the one with the least. A method without `least` finished origins of its
+    own takes no part. Where none has them: the first of `order` that is able, with a note.
     """
-    finished = like(record, period, origin).filter(pl.col("method") != NAME)
+    finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~_STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
     errors = (
         finished.filter(pl.col("origin").is_in(recent.implode()))
@@ -147,7 +151,7 @@ def able_methods(totals: pl.DataFrame, period: Period) -> set[MethodKey]:
         & (pl.col("period_start") == period.start)
         & (pl.col("period_end") == period.end)
         & (pl.col("segment_kind") == "total")
-        & ~pl.col("note").fill_null("").str.starts_with("not_enough_history")
+        & ~_STAND_IN
     )
     return {(m, v) for m, v in of_period.select("method", "variant").iter_rows()}
 

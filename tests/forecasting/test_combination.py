@@ -94,6 +94,17 @@ def test_a_method_with_a_short_record_takes_no_part() -> None:
     assert weights.parts == {A: 1.0}
 
 
+def test_stand_ins_of_the_past_teach_nothing() -> None:
+    """Six origins, of which A's first three (the oldest) were shown for want of history."""
+    history = record({A: [10.0] * 3 + [900.0] * 3, B: [10.0] * 6})
+    stand_in = (pl.col("method") == A[0]) & (pl.col("forecast") > 500)
+    noted = history.with_columns(
+        pl.when(stand_in).then(pl.lit("not_enough_history:recent_mean")).alias("note")
+    )
+    assert weighed(noted).parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    assert weighed(history).parts[B] > 0.99
+
+
 def test_methods_without_any_error_share() -> None:
     assert weighed(record({A: [0.0] * 3, B: [0.0] * 3})).parts == {A: 0.5, B: 0.5}
 
