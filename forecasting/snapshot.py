@@ -110,6 +110,8 @@ class History:
         self.closed = micros(self.deals["closed_at"])
         self._by_stage = status_by_stage(stages)
         self._factor = self._factors()
+        self._pushes: Ints | None = None
+        self.kept: dict[int, object] = {}
 
     def snapshot(self, as_of: datetime) -> Snapshot:
         """The account at a past instant; deals whose state then nobody can tell are absent."""
@@ -126,6 +128,18 @@ class History:
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
         deals = deals.with_columns(complete.alias("history_complete"))
         return Snapshot(deals, self.stages, self.owners, as_of, self.zone, self)
+
+    def pushes(self, row: Ints, at: Ints) -> Ints:
+        """How often each open deal's close date had been moved to a later day."""
+        track = self.tracks["close_date"]
+        if self._pushes is None:
+            earlier = track.values.shift()
+            later = (track.values > earlier).fill_null(False).to_numpy().copy()
+            later[track.first[:-1][track.first[:-1] < len(later)]] = False
+            self._pushes = np.concatenate([[0], np.cumsum(later)])
+        position = track.position(row, at)
+        upto = self._pushes[position + 1] - self._pushes[track.first[row]]
+        return np.where(position >= 0, upto, 0)
 
     def states(self, row: Ints, at: Ints | int) -> pl.DataFrame:
         """What stood in each deal at each instant: row, stage_id, pipeline_id, owner_id, status,

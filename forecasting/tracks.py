@@ -57,7 +57,7 @@ class Track:
         """The entry in force for each deal at each instant (inclusive), -1 where there is none."""
         rank = np.searchsorted(self.moments, at, "right")
         found: Ints = np.searchsorted(self.key, deal * (len(self.moments) + 1) + rank, "right") - 1
-        return np.where(found >= self.first[deal], found, np.int64(-1))
+        return np.asarray(np.where(found >= self.first[deal], found, np.int64(-1)))
 
     def ordinal(self, deal: Ints, at: Ints | int) -> Ints:
         """How many entries each deal has at each instant."""
