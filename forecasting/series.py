@@ -98,7 +98,7 @@ def theta(values: Floats, season: int, ahead: int) -> Floats:
     best = int(np.argmin(squared))
     settled = (1 - (1 - weights[best]) ** len(plain)) / weights[best]
     steps = level[best] + slope * (np.arange(ahead) + settled)
-    return np.maximum(steps * factors[np.arange(ahead) % len(factors)], 0.0)
+    return np.asarray(np.maximum(steps * factors[np.arange(ahead) % len(factors)], 0.0))
 
 
 def last_season(values: Floats, season: int, ahead: int, *, over: int) -> Floats:

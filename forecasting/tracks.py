@@ -61,7 +61,7 @@ class Track:
 
     def ordinal(self, deal: Ints, at: Ints | int) -> Ints:
         """How many entries each deal has at each instant."""
-        return np.maximum(self.position(deal, at) - self.first[deal] + 1, 0)
+        return np.asarray(np.maximum(self.position(deal, at) - self.first[deal] + 1, 0))
 
     def value(self, position: Ints) -> pl.Series:
         """Values at `position`, null for -1."""

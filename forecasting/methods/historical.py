@@ -7,6 +7,7 @@ turns. Formula, assumptions and failures: docs/methods/historical.md.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -121,7 +122,7 @@ def _by_spans(past: DailyRevenue, start: date, end: date, model: Model) -> Outlo
         ahead += 1
     count = max((before - past.first).days // days, 0)
     edges = [before - timedelta(days=days * n) for n in range(count, -1, -1)]
-    values = np.array([past.between(a, b) for a, b in zip(edges, edges[1:], strict=False)])
+    values = np.array([past.between(a, b) for a, b in pairwise(edges)])
     season = round(_YEAR_DAYS / days) if _YEAR_DAYS % days <= days // 8 else 0
     if model in ("last_year", "last_quarter"):
         return _shifted(past, start, end, values, model)
