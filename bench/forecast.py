@@ -93,7 +93,7 @@ def lineup() -> list[ForecastMethod]:
         ],
         "multivariable": [{"learned": "table"}, {"learned": "additive"}],
     }
-    return [METHODS[name](**told) for name, every in chosen.items() for told in every]
+    return [METHODS[name](**told) for name in chosen if name in METHODS for told in chosen[name]]
 
 
 def _forgetful(share: float) -> Callable[[], Account]:

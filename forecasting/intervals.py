@@ -95,7 +95,7 @@ def _tempered(squared: Values) -> Values:
     """
     prior = np.full(int(PRIOR_ORIGINS), PRIOR_SHOCK**2 * _TYPICAL)
     typical = np.median(np.concatenate([squared, prior])) / _TYPICAL
-    return np.minimum(squared, OUTLYING**2 * typical)
+    return np.asarray(np.minimum(squared, OUTLYING**2 * typical), dtype=np.float64)
 
 
 def shaken(
