@@ -25,6 +25,12 @@ LAST: Final = 13
 LEAST: Final = 3
 """Fewer finished origins than this say nothing about which method is better."""
 
+COMMON_ERROR: Final = 0.5
+SHARPNESS: Final = 1 / (1 - COMMON_ERROR)
+"""Methods err alike, for they look at the same future: where errors correlate by `COMMON_ERROR`,
+the best weights of methods about equally good fall with the inverse MSE to this power.
+"""
+
 ORDER: Final[tuple[MethodKey, ...]] = (
     ("multivariable", "additive"),
     ("multivariable", "table"),
@@ -109,8 +115,9 @@ def weigh(
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
     "weighted": by the inverse of each method's mean squared error over the last finished origins
-    (see `like`); "chosen": the one with the least. A method without `least` finished origins of its
-    own takes no part. Where none has them: the first of `order` that is able, with a note.
+    (see `like`), to the power of `SHARPNESS`; "chosen": the one with the least. A method without
+    `least` finished origins of its own takes no part. Where none has them: the first of `order`
+    that is able, with a note.
     """
     finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~_STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
@@ -132,7 +139,10 @@ def weigh(
         return Weights({next(iter(known)): 1.0}, "chosen", sample)
     # a method without any error would take everything; it is a coincidence of few origins
     smallest = max(mse for mse, _ in known.values()) * 1e-6
-    inverse = {key: 1 / max(mse, smallest) if smallest else 1.0 for key, (mse, _) in known.items()}
+    inverse = {
+        key: (smallest / max(mse, smallest)) ** SHARPNESS if smallest else 1.0
+        for key, (mse, _) in known.items()
+    }
     whole = sum(inverse.values())
     return Weights({key: part / whole for key, part in inverse.items()}, "weighted", sample)
 

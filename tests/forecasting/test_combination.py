@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -53,10 +54,18 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
-def test_weights_are_inverse_to_the_squared_error() -> None:
+def test_weights_are_inverse_to_the_squared_error_squared() -> None:
+    """MSE of 100 and 400: 16 to 1."""
     weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, 20.0, -20.0]}))
-    assert weights.parts == {A: pytest.approx(0.8), B: pytest.approx(0.2)}
+    assert weights.parts == {A: pytest.approx(16 / 17), B: pytest.approx(1 / 17)}
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
+
+
+def test_the_sharpness_is_that_of_the_best_weights_of_like_methods() -> None:
+    """Least variance of two methods with errors of 1.1 and 1, correlated by one half."""
+    r, rho = 1.1, combination.COMMON_ERROR
+    best = (r * r - rho * r) / (1 - rho * r)
+    assert (r * r) ** combination.SHARPNESS == pytest.approx(best, rel=0.01)
 
 
 def test_choosing_takes_the_best_alone() -> None:
@@ -226,3 +235,16 @@ def test_months_learn_from_months_at_a_like_distance() -> None:
     found = combination.like(rows, march, date(2026, 3, 16))
     assert found["origin"].to_list() == [date(2026, 2, 2)]
     assert combination.like(rows, march, date(2026, 3, 30)).height == 0
+
+
+def test_the_page_says_what_the_code_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods" / "combination.md").read_text("utf-8")
+    assert f"the last {combination.LAST} origins" in page
+    assert f"A method needs {combination.LEAST} finished origins" in page
+    places = [
+        page.index(f"`{method}`", page.index("\n1. `multi")) for method, _ in combination.ORDER
+    ]
+    assert places[0] == min(places)
+    for method, variant in combination.ORDER:
+        assert f"`{variant}`" in page
+        assert f"`{method}`" in page
