@@ -22,7 +22,12 @@ PRIOR_SD: Final = float(np.log(2))
 FEWEST_WON: Final = 20
 """Wins within a horizon below which nothing is learned about that horizon itself."""
 
-_MOST_ROWS: Final = 40_000
+HORIZONS: Final = (7.0, 14.0, 28.0, 56.0, 91.0, 182.0, 364.0, 728.0)
+"""Horizons in days that adjustments are learned for; any other takes the nearest by ratio, for what
+attributes add changes slowly while the table knows the exact day.
+"""
+
+_MOST_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,9 @@ class Adjustment:
     horizon: float
     sample: int
 
-    def contributions(self, facts: pl.DataFrame) -> dict[str, Floats]:
+    def contributions(self, facts: pl.DataFrame, horizon: float) -> dict[str, Floats]:
         """Per attribute each deal's log-odds; the intercept stands under the name `general`."""
-        design = self.classes.design(self.classes.codes(facts, self.horizon)) - self.centre
+        design = self.classes.design(self.classes.codes(facts, horizon)) - self.centre
         columns = np.array(self.classes.columns())
         effects = design * self.beta
         told = {
@@ -49,8 +54,9 @@ class Adjustment:
         }
         return {"general": np.full(facts.height, self.intercept), **told}
 
-    def log_odds(self, facts: pl.DataFrame) -> Floats:
-        design = self.classes.design(self.classes.codes(facts, self.horizon))
+    def log_odds(self, facts: pl.DataFrame, horizon: float) -> Floats:
+        """The sum of the contributions."""
+        design = self.classes.design(self.classes.codes(facts, horizon))
         return np.asarray((design - self.centre) @ self.beta + self.intercept)
 
 
@@ -62,7 +68,7 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     rows = np.flatnonzero(known.followed >= horizon)
     if horizon <= 0 or not rows.size:
         return None
-    rows = rows[:: max(1, rows.size // _MOST_ROWS)]
+    rows = rows[:: max(1, -(-rows.size // _MOST_ROWS))]
     facts = known.facts.gather(rows)
     row = known.row[rows]
     won = known.won[rows] & (known.days[rows] <= horizon)
@@ -76,9 +82,14 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     return Adjustment(classes, beta[1:], centre, float(beta[0]), horizon, int(np.unique(row).size))
 
 
+def nearest(horizon: float) -> float:
+    """The one of `HORIZONS` that adjustments for `horizon` days are learned for."""
+    return min(HORIZONS, key=lambda days: abs(float(np.log(days / max(horizon, 1.0)))))
+
+
 def _longest(known: Landmarks, horizon: float) -> float:
     """`horizon`, or the longest below it with enough wins among deals followed for all of it."""
-    shorter = [h for h in (182.0, 91.0, 56.0, 28.0, 14.0, 7.0) if h < horizon]
+    shorter = [days for days in reversed(HORIZONS) if days < horizon]
     for days in (horizon, *shorter):
         within = known.won & (known.days <= days) & (known.followed >= days)
         if np.unique(known.row[within]).size >= FEWEST_WON:

@@ -99,7 +99,7 @@ def contributions(
     parts["stage"] = table - float(logit(np.array([base]))[0])
     adjustment = method.adjustment(horizon)
     if adjustment is not None:
-        parts.update(adjustment.contributions(facts))
+        parts.update(adjustment.contributions(facts, horizon))
     names, effects = list(parts), np.column_stack(list(parts.values()))
     total = effects.sum(axis=1)
     moved = chance - base

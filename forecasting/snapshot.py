@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
-from forecasting.history import status_by_stage
+from forecasting.history import KEY, pipeline_by_stage, status_by_stage
 from forecasting.tracks import NEVER, Ints, Track, Tracks, micros, micros_of
 
 _NOT_KNOWN_THEN = (
@@ -176,6 +176,10 @@ class History:
             tracks[field].value(tracks[field].position(row, at)).alias(field) for field in others
         )
 
+    def pipelines(self, row: Ints, at: Ints) -> pl.Series:
+        """The pipeline of each deal at each instant."""
+        return self._constant("pipeline", "pipeline_id", row, at)
+
     def _status(
         self, row: Ints, at: Ints | int, stage: Track, stage_at: Ints
     ) -> tuple[pl.Series, Ints]:
@@ -316,3 +320,33 @@ class Past:
         if at.size and int(at.max()) > self.until:
             raise ValueError("a snapshot knows nothing of what came after it")
         return self.history.states(row, at)
+
+    def stages_entered(self) -> pl.DataFrame:
+        """connection, deal_id, pipeline_id, stage_id: a row per entry into a stage until then. The
+        pipeline is the stage's own, where one alone has it, else the deal's of that moment.
+        """
+        history, track = self.history, self.history.tracks["stage"]
+        row = np.repeat(np.arange(history.deals.height), np.diff(track.first))
+        entered = track.at <= self.until
+        row, at = row[entered], track.at[entered]
+        deals = history.deals.select(*KEY, now="pipeline_id").gather(row)
+        return (
+            deals.select(
+                *KEY,
+                stage_id=track.values.filter(pl.Series(entered)),
+                then=history.pipelines(row, at),
+                now="now",
+            )
+            .select(
+                *KEY,
+                pl.coalesce(
+                    pl.col("stage_id").replace_strict(
+                        pipeline_by_stage(history.stages), default=None, return_dtype=pl.String
+                    ),
+                    "then",
+                    "now",
+                ).alias("pipeline_id"),
+                "stage_id",
+            )
+            .filter(pl.col("stage_id").is_not_null())
+        )

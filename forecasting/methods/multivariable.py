@@ -12,7 +12,7 @@ from typing import Literal, Self
 import numpy as np
 import polars as pl
 
-from forecasting.additive import Adjustment, learn
+from forecasting.additive import Adjustment, learn, nearest
 from forecasting.amounts import Amounts
 from forecasting.conversion import FOLLOWED, PRIOR_DEALS, ConversionTable
 from forecasting.deals import Period
@@ -83,9 +83,10 @@ class Multivariable:
         """What the attributes add within `horizon` days; None where too few wins say anything."""
         if self.learned == "table":
             return None
-        if horizon not in self._adjustments:
-            self._adjustments[horizon] = learn(self._known, self.table_, horizon)
-        return self._adjustments[horizon]
+        learned_for = nearest(horizon)
+        if learned_for not in self._adjustments:
+            self._adjustments[learned_for] = learn(self._known, self.table_, learned_for)
+        return self._adjustments[learned_for]
 
     def chances(self, facts: pl.DataFrame, horizon: float) -> Floats:
         """P(won within `horizon` days) of deals as `features.open_facts` gives them."""
@@ -95,7 +96,7 @@ class Multivariable:
         adjustment = self.adjustment(horizon)
         if adjustment is None or not facts.height:
             return chance
-        return expit(logit(chance) + adjustment.log_odds(facts))
+        return expit(logit(chance) + adjustment.log_odds(facts, horizon))
 
     def deals(self, snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame:
         """`DEALS_SCHEMA`: every open deal can be won in any period to come."""

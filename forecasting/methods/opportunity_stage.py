@@ -13,7 +13,7 @@ import polars as pl
 from forecasting.categories import category_rates
 from forecasting.deals import Period
 from forecasting.features import landmarks
-from forecasting.history import KEY, stage_stays
+from forecasting.history import KEY
 from forecasting.methods.base import NotFittedError, register, weighted_amount
 from forecasting.methods.totals import by_close_date, placed_deals, totals
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
@@ -69,8 +69,7 @@ class OpportunityStage:
         if self.probabilities == "category":
             self.category_rates_ = category_rates(landmarks(snapshot), self.prior_deals)
         if self.probabilities == "learned":
-            stays = stage_stays(snapshot.changes, deals, stages, as_of)
-            self._learn(deals, stays, stages, as_of)
+            self._learn(deals, snapshot.past.stages_entered(), stages, as_of)
         return self
 
     def _learn(
