@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,9 @@ from sync.cli.state import Language, bars, report_results
 from sync.clock import SystemClock
 from sync.errors import ConfigError
 from sync.jobs import chain
+from sync.jobs.backtest import backtest_since
 from sync.jobs.runner import Job, JobResult, run_chain
+from sync.report.backtest import backtest_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
 from sync.report.quality import quality_report
@@ -37,6 +40,9 @@ from sync.sandbox.salespeople import perform, plan_edits
 from sync.sandbox.server import Sandbox, serve
 
 TOKEN_ENV = "DEALPULSE_DEMO_TOKEN"  # noqa: S105 - the variable's name, not a token
+
+TESTED_DAYS = 250
+"""Eight months of history to back-test on, one day in each."""
 
 
 def register(app: typer.Typer) -> None:
@@ -133,8 +139,10 @@ def _first_cycle(app: App, sandbox: Sandbox, console: Console, company: str, dea
     show([mirror_report(app.engine, "demo")], Format.TABLE, console)
 
     _heading(console, "2  What dealpulse computes from it")
-    _run(app, console, [chain.ASSESS])
+    first = app.clock.now().date() - timedelta(days=TESTED_DAYS)
+    _run(app, console, [Job("backtest", backtest_since(first, "month")), chain.ASSESS])
     show([forecast_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
+    show([backtest_report(app.engine, "demo")], Format.TABLE, console)
     show([velocity_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
     show(quality_report(app.engine, "demo", app.config, worst=5), Format.TABLE, console)
 
