@@ -262,3 +262,12 @@ def test_nothing_tested_is_an_empty_frame() -> None:
     assert empty.height == 0
     assert backtest.record(empty, backtest.actuals(FRAME, [], until=LAST)).height == 0
     assert backtest.periods_in(empty) == []
+
+
+def test_origins_at_which_nobody_can_speak_have_no_combination() -> None:
+    results, actual, made = combined()
+    mute = (pl.col("origin") < date(2025, 11, 1)).fill_null(False)
+    note = pl.when(mute).then(pl.lit("not_enough_history:nothing")).alias("note")
+    later = backtest.combined(results.with_columns(note), actual)
+    assert later["origin"].min() == date(2025, 11, 3)
+    assert later.columns == made.columns
