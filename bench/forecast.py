@@ -1,9 +1,9 @@
 """Forecast accuracy on public data: every method beside what anyone could say without one.
 
-Walk-forward. Origins each Monday (month starts for monthly data), from two weeks (months) after the
-first won deal on; only what was dated before the origin is known. Scored are the origins with eight
-weeks (months) of won deals behind them, all methods on the same ones. The combination and every
-interval know finished origins alone.
+Walk-forward. Origins each Monday (month starts for monthly data) from the first won deal on; only
+what was dated before the origin is known. Scored are the origins that have eight finished horizons
+behind them (three years for the monthly series), all methods on the same ones. The combination and
+every interval know finished origins alone.
 """
 
 import time
@@ -88,9 +88,12 @@ def lineup() -> list[ForecastMethod]:
     """Every registered method in the variants that need no person's word."""
     chosen: dict[str, list[dict[str, Any]]] = {
         "opportunity_stage": [{"probabilities": "learned"}],
+        "historical": [
+            {"model": model} for model in ("mean", "smoothed", "last_year", "last_quarter")
+        ],
         "multivariable": [{"learned": "table"}, {"learned": "additive"}],
     }
-    return [METHODS[name](**told) for name, every in chosen.items() for told in every]
+    return [METHODS[name](**told) for name in chosen if name in METHODS for told in chosen[name]]
 
 
 def _forgetful(share: float) -> Callable[[], Account]:
@@ -110,8 +113,7 @@ def run(case: Case, methods: Sequence[ForecastMethod] | None = None) -> list[dic
     history = History(
         account.deals, account.changes, account.stages, account.owners, zone=datasets.ZONE
     )
-    first, scored_from = _begin(account, case)
-    origins = backtest.origins(first, account.last, case.every)
+    origins = backtest.origins(_first_win(account), account.last, case.every)
     until = account.last + timedelta(days=1)
     origins = [day for day in origins if case.periods(day)[0].end <= until]
     started = time.perf_counter()
@@ -122,7 +124,9 @@ def run(case: Case, methods: Sequence[ForecastMethod] | None = None) -> list[dic
     actual = backtest.actuals(account.deals, periods, until=until, segments=("total",))
     table = _with_all_intervals(results, actual, chosen)
     found = []
-    for days, horizon in zip(_lengths(case, origins[0]), case.horizons, strict=True):
+    lengths = _lengths(case, origins[0])
+    for which, (days, horizon) in enumerate(zip(lengths, case.horizons, strict=True)):
+        scored_from = _scored_from(case, origins, which)
         inside = pl.col("origin") >= scored_from
         rows = accuracy.scored(table.filter(inside), actual)
         rows = _told(rows.filter(_near(pl.col("days_left"), days)), table)
@@ -144,11 +148,16 @@ def run(case: Case, methods: Sequence[ForecastMethod] | None = None) -> list[dic
     return found
 
 
-def _begin(account: Account, case: Case) -> tuple[date, date]:
+def _first_win(account: Account) -> date:
     won = account.deals.filter(pl.col("status") == "won")["closed_on"].min()
     assert isinstance(won, date)
-    step = 7 if case.every == "week" else 30.44
-    return won + timedelta(days=2 * step), won + timedelta(days=case.warm_up * step)
+    return won
+
+
+def _scored_from(case: Case, origins: Sequence[date], which: int) -> date:
+    """The first origin with `warm_up` finished forecasts of that horizon behind it."""
+    over = case.periods(origins[case.warm_up - 1])[which].end
+    return next((origin for origin in origins if origin >= over), origins[-1])
 
 
 def _played(

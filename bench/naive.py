@@ -14,8 +14,8 @@ from forecasting.snapshot import Snapshot
 
 class Naive:
     """Total revenue of a period from what was won before it. "last_period": as much as in the same
-    number of days, or the calendar period, before; "mean_8": the mean of the last 8 weeks, or of 8
-    periods where they are longer than 4 weeks; "last_year": the same days 364 earlier, or the same
+    number of days, or the calendar period, before; "mean_8": the mean of the last 8 such periods
+    that are over, a week (a month) apart; "last_year": the same days 364 earlier, or the same
     calendar period.
     """
 
@@ -73,7 +73,6 @@ class Naive:
     def _expected(self, period: Period, today: date) -> tuple[float, bool]:
         """From the windows that end by `today`, and whether the history reaches that far back."""
         days = (period.end - period.start).days
-        factor = 1.0
         if self.variant == "last_year":
             start, end = _year_before(period)
         elif self.variant == "last_period" and period.kind is not PeriodKind.WINDOW:
@@ -82,11 +81,19 @@ class Naive:
         elif self.variant == "last_period":
             start, end = today - timedelta(days), today
         else:
-            back = 56 if days <= 28 else 8 * days
-            start, end, factor = today - timedelta(back), today, days / back
+            return self._mean_of_eight(days, today)
+        return self._between(start, end), self._first is not None and self._first <= start
+
+    def _mean_of_eight(self, days: int, today: date) -> tuple[float, bool]:
+        step = 7.0 if days <= 28 else 30.44
+        ends = [today - timedelta(round(n * step)) for n in range(8)]
+        spans = [(end - timedelta(days), end) for end in ends]
+        known = self._first is not None and self._first <= spans[-1][0]
+        return sum(self._between(*span) for span in spans) / len(spans), known
+
+    def _between(self, start: date, end: date) -> float:
         inside = self._won.filter(pl.col("closed_on").is_between(start, end, closed="left"))
-        known = self._first is not None and self._first <= start
-        return float(inside["amount"].sum()) * factor, known
+        return float(inside["amount"].sum())
 
 
 def _year_before(period: Period) -> tuple[date, date]:

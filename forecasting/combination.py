@@ -25,12 +25,19 @@ LAST: Final = 13
 LEAST: Final = 3
 """Fewer finished origins than this say nothing about which method is better."""
 
+COMMON_ERROR: Final = 0.5
+SHARPNESS: Final = 1 / (1 - COMMON_ERROR)
+"""Methods err alike, for they look at the same future: where errors correlate by `COMMON_ERROR`,
+the best weights of methods about equally good fall with the inverse MSE to this power.
+"""
+
 ORDER: Final[tuple[MethodKey, ...]] = (
     ("multivariable", "additive"),
     ("multivariable", "table"),
+    ("historical", "mean"),
     ("historical", "smoothed"),
-    ("historical", "seasonal"),
     ("historical", "last_year"),
+    ("historical", "last_quarter"),
     ("opportunity_stage", "learned"),
     ("intuitive", "recalibrated"),
     ("opportunity_stage", "crm"),
@@ -55,6 +62,9 @@ RECORD_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "actual": pl.Float64,  # null until the period is over
 }
 """One row per origin, method and period: its total as forecast then, and what it became."""
+
+_STAND_IN: Final = pl.col("note").fill_null("").str.starts_with("not_enough_history")
+"""What a method shows for want of history is not its own, and teaches nothing about it."""
 
 _PARTS: Final = tuple(
     f"{part}_{moment}"
@@ -105,10 +115,11 @@ def weigh(
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
     "weighted": by the inverse of each method's mean squared error over the last finished origins
-    (see `like`); "chosen": the one with the least. A method without `least` finished origins takes
-    no part. Where none has them: the first of `order` that is able, with a note.
+    (see `like`), to the power of `SHARPNESS`; "chosen": the one with the least. A method without
+    `least` finished origins of its own takes no part. Where none has them: the first of `order`
+    that is able, with a note.
     """
-    finished = like(record, period, origin).filter(pl.col("method") != NAME)
+    finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~_STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
     errors = (
         finished.filter(pl.col("origin").is_in(recent.implode()))
@@ -128,7 +139,10 @@ def weigh(
         return Weights({next(iter(known)): 1.0}, "chosen", sample)
     # a method without any error would take everything; it is a coincidence of few origins
     smallest = max(mse for mse, _ in known.values()) * 1e-6
-    inverse = {key: 1 / max(mse, smallest) if smallest else 1.0 for key, (mse, _) in known.items()}
+    inverse = {
+        key: (smallest / max(mse, smallest)) ** SHARPNESS if smallest else 1.0
+        for key, (mse, _) in known.items()
+    }
     whole = sum(inverse.values())
     return Weights({key: part / whole for key, part in inverse.items()}, "weighted", sample)
 
@@ -147,7 +161,7 @@ def able_methods(totals: pl.DataFrame, period: Period) -> set[MethodKey]:
         & (pl.col("period_start") == period.start)
         & (pl.col("period_end") == period.end)
         & (pl.col("segment_kind") == "total")
-        & ~pl.col("note").fill_null("").str.starts_with("not_enough_history")
+        & ~_STAND_IN
     )
     return {(m, v) for m, v in of_period.select("method", "variant").iter_rows()}
 

@@ -119,7 +119,7 @@ class Period:
 
 
 def period_of(day: date, kind: PeriodKind) -> Period:
-    """The calendar month or quarter that holds `day`. ValueError for a window: it has no calendar."""
+    """The calendar month or quarter that holds `day`. ValueError for a window."""
     if kind is PeriodKind.WINDOW:
         raise ValueError(
             "no calendar says which window holds a day: give its first day and its end"

@@ -53,6 +53,7 @@ _CHANCES: Final[Mapping[str, Mapping[Language, str]]] = {
         "avgjort ennå.",
     },
 }
+_REASONS: Final = {"connection": pl.String, "deal_id": pl.String, "reasons": pl.String}
 _MORE: Final[Mapping[Language, str]] = {"en": "{count} more", "nb": "{count} til"}
 
 
@@ -62,12 +63,15 @@ def explain(
     predictions: pl.DataFrame,
     norms: pl.DataFrame,
     language: Language,
+    reasons: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """connection, deal_id, explanation of every open deal, at most `LONGEST` characters.
 
     First the chance and what it rests on, then the findings, the heaviest first; those that do
-    not fit are counted. `norms`: of `process.stage_norms`, for the stages' labels.
+    not fit are counted. `norms`: of `process.stage_norms`, for the stages' labels. `reasons`: of
+    `reasons.reasons`, which then say what the chance rests on.
     """
+    told = reasons if reasons is not None else pl.DataFrame(schema=_REASONS)
     labels = norms.unique(("connection", "pipeline_id", "stage_id"), keep="first").select(
         "connection", "pipeline_id", "stage_id", "stage"
     )
@@ -76,6 +80,7 @@ def explain(
         .select(*KEY, "pipeline_id", "stage_id")
         .join(labels, on=("connection", "pipeline_id", "stage_id"), how="left")
         .join(predictions, on=KEY, how="left")
+        .join(told.select(*KEY, "reasons"), on=KEY, how="left")
         .join(_gathered(findings), on=KEY, how="left")
         .select(
             *KEY,
@@ -84,6 +89,7 @@ def explain(
             pl.col("probability_source").fill_null("unknown"),
             "sample",
             "sample_won",
+            "reasons",
             "rules",
             "evidences",
         )
@@ -123,7 +129,7 @@ def _explanation(row: Mapping[str, Any], language: Language) -> str:
         "won": won,
         "stage": _shortened(row["stage"]),
     }
-    chance = sentence(_CHANCES[source], values, language)
+    chance = row["reasons"] or sentence(_CHANCES[source], values, language)
     briefs = list(_briefs(row["rules"] or [], row["evidences"] or [], language))
     return _fitted(chance, briefs, language)
 

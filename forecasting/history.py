@@ -142,6 +142,12 @@ def status_by_stage(stages: pl.DataFrame) -> dict[str, str]:
     return dict(facts.select("stage", "stage_status").iter_rows())
 
 
+def pipeline_by_stage(stages: pl.DataFrame) -> dict[str, str]:
+    """The pipeline of each stage that only one pipeline has. One connection's stages."""
+    facts = _stage_facts(stages).filter(pl.col("stage_pipeline").is_not_null())
+    return dict(facts.select("stage", "stage_pipeline").iter_rows())
+
+
 def _derive_from_stage(
     states: pl.DataFrame, stages: pl.DataFrame, wanted: Collection[str]
 ) -> pl.DataFrame:

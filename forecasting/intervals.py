@@ -95,7 +95,7 @@ def _tempered(squared: Values) -> Values:
     """
     prior = np.full(int(PRIOR_ORIGINS), PRIOR_SHOCK**2 * _TYPICAL)
     typical = np.median(np.concatenate([squared, prior])) / _TYPICAL
-    return np.minimum(squared, OUTLYING**2 * typical)
+    return np.asarray(np.minimum(squared, OUTLYING**2 * typical), dtype=np.float64)
 
 
 def shaken(
@@ -176,13 +176,24 @@ def with_intervals(
         )
         frames.append(
             rows.with_columns(
-                *(pl.Series(f"p{level * 100:.0f}", at[:, i]) for i, level in enumerate(LEVELS)),
+                *(pl.Series(name, at[:, i]) for i, name in enumerate(_quantile_columns())),
                 pl.lit(shock.sd).alias("shock_sd"),
                 pl.lit(shock.sample, pl.Int64).alias("shock_sample"),
                 pl.lit(shock.note, pl.String).alias("interval_note"),
             )
         )
-    return pl.concat(frames) if frames else totals
+    added = {
+        **_quantile_columns(),
+        "shock_sd": pl.Float64,
+        "shock_sample": pl.Int64,
+        "interval_note": pl.String,
+    }
+    empty = totals.clear().with_columns(pl.lit(None, t).alias(n) for n, t in added.items())
+    return pl.concat([empty, *frames])
+
+
+def _quantile_columns() -> dict[str, type[pl.DataType]]:
+    return {f"p{level * 100:.0f}": pl.Float64 for level in LEVELS}
 
 
 def chance_floor(won_amounts: ArrayLike, wins_per_period: float) -> Floor:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
-from forecasting.history import status_by_stage
+from forecasting.history import KEY, pipeline_by_stage, status_by_stage
 from forecasting.tracks import NEVER, Ints, Track, Tracks, micros, micros_of
 
 _NOT_KNOWN_THEN = (
@@ -110,6 +110,8 @@ class History:
         self.closed = micros(self.deals["closed_at"])
         self._by_stage = status_by_stage(stages)
         self._factor = self._factors()
+        self._pushes: Ints | None = None
+        self.kept: dict[int, object] = {}
 
     def snapshot(self, as_of: datetime) -> Snapshot:
         """The account at a past instant; deals whose state then nobody can tell are absent."""
@@ -126,6 +128,18 @@ class History:
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
         deals = deals.with_columns(complete.alias("history_complete"))
         return Snapshot(deals, self.stages, self.owners, as_of, self.zone, self)
+
+    def pushes(self, row: Ints, at: Ints) -> Ints:
+        """How often each open deal's close date had been moved to a later day."""
+        track = self.tracks["close_date"]
+        if self._pushes is None:
+            earlier = track.values.shift()
+            later = (track.values > earlier).fill_null(False).to_numpy().copy()
+            later[track.first[:-1][track.first[:-1] < len(later)]] = False
+            self._pushes = np.concatenate([[0], np.cumsum(later)])
+        position = track.position(row, at)
+        upto = self._pushes[position + 1] - self._pushes[track.first[row]]
+        return np.where(position >= 0, upto, 0)
 
     def states(self, row: Ints, at: Ints | int) -> pl.DataFrame:
         """What stood in each deal at each instant: row, stage_id, pipeline_id, owner_id, status,
@@ -161,6 +175,10 @@ class History:
         return frame.with_columns(
             tracks[field].value(tracks[field].position(row, at)).alias(field) for field in others
         )
+
+    def pipelines(self, row: Ints, at: Ints) -> pl.Series:
+        """The pipeline of each deal at each instant."""
+        return self._constant("pipeline", "pipeline_id", row, at)
 
     def _status(
         self, row: Ints, at: Ints | int, stage: Track, stage_at: Ints
@@ -302,3 +320,33 @@ class Past:
         if at.size and int(at.max()) > self.until:
             raise ValueError("a snapshot knows nothing of what came after it")
         return self.history.states(row, at)
+
+    def stages_entered(self) -> pl.DataFrame:
+        """connection, deal_id, pipeline_id, stage_id: a row per entry into a stage until then. The
+        pipeline is the stage's own, where one alone has it, else the deal's of that moment.
+        """
+        history, track = self.history, self.history.tracks["stage"]
+        row = np.repeat(np.arange(history.deals.height), np.diff(track.first))
+        entered = track.at <= self.until
+        row, at = row[entered], track.at[entered]
+        deals = history.deals.select(*KEY, now="pipeline_id").gather(row)
+        return (
+            deals.select(
+                *KEY,
+                stage_id=track.values.filter(pl.Series(entered)),
+                then=history.pipelines(row, at),
+                now="now",
+            )
+            .select(
+                *KEY,
+                pl.coalesce(
+                    pl.col("stage_id").replace_strict(
+                        pipeline_by_stage(history.stages), default=None, return_dtype=pl.String
+                    ),
+                    "then",
+                    "now",
+                ).alias("pipeline_id"),
+                "stage_id",
+            )
+            .filter(pl.col("stage_id").is_not_null())
+        )

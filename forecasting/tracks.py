@@ -57,11 +57,11 @@ class Track:
         """The entry in force for each deal at each instant (inclusive), -1 where there is none."""
         rank = np.searchsorted(self.moments, at, "right")
         found: Ints = np.searchsorted(self.key, deal * (len(self.moments) + 1) + rank, "right") - 1
-        return np.where(found >= self.first[deal], found, np.int64(-1))
+        return np.asarray(np.where(found >= self.first[deal], found, np.int64(-1)))
 
     def ordinal(self, deal: Ints, at: Ints | int) -> Ints:
         """How many entries each deal has at each instant."""
-        return np.maximum(self.position(deal, at) - self.first[deal] + 1, 0)
+        return np.asarray(np.maximum(self.position(deal, at) - self.first[deal] + 1, 0))
 
     def value(self, position: Ints) -> pl.Series:
         """Values at `position`, null for -1."""

@@ -1,7 +1,8 @@
 """The daemon: the schedule, the lease that keeps it single, and a clean end.
 
 Each connection has its own cycle (pull, assess, write back, raise alerts), so that one failing
-account does not hurt the others. Alerts are delivered once a day. Nothing of the schedule is
+account does not hurt the others. Alerts are delivered once a day, and forecasts
+back-tested once a night. Nothing of the schedule is
 persistent: what was missed while the process was down is read from `job_run`.
 """
 
@@ -35,12 +36,15 @@ Cycle = Callable[[], Sequence[JobResult]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One account's work: `cycle` every few minutes, `deliver` at the hour of alerts."""
+    """One account's work: `cycle` every few minutes, `deliver` at the hour of alerts, `backtest`
+    once a night.
+    """
 
     name: str
     zone: str
     cycle: Cycle
     deliver: Cycle
+    backtest: Cycle = list
 
 
 @dataclass
@@ -160,6 +164,11 @@ class Worker:
                 next_run_time=self.clock.now(),
             )
             scheduler.add_job(guarded.deliver, hour, id=f"{connection.name}:deliver")
+            scheduler.add_job(
+                guarded.backtest,
+                backtest_hour(self.schedule, connection.zone),
+                id=f"{connection.name}:backtest",
+            )
 
 
 def alerts_hour(schedule: Schedule, zone: str) -> CronTrigger:
@@ -168,6 +177,14 @@ def alerts_hour(schedule: Schedule, zone: str) -> CronTrigger:
     return CronTrigger(
         day_of_week=schedule.alerts_on, hour=hour, minute=minute, timezone=ZoneInfo(zone)
     )
+
+
+def backtest_hour(schedule: Schedule, zone: str) -> CronTrigger:
+    """When forecasts are back-tested, by the clocks of `zone`. A missed night needs no making up
+    for: the next one does what is not done yet.
+    """
+    hour, minute = schedule.backtest_at.split(":")
+    return CronTrigger(hour=hour, minute=minute, timezone=ZoneInfo(zone))
 
 
 def missed_today(last: job_runs.JobRun | None, hour: CronTrigger, now: datetime) -> bool:
@@ -214,6 +231,9 @@ class _Guarded:
 
     def deliver(self) -> None:
         self._run(self._connection.deliver)
+
+    def backtest(self) -> None:
+        self._run(self._connection.backtest)
 
     def _run(self, work: Cycle) -> None:
         if self._should_stop():

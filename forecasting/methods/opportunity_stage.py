@@ -10,10 +10,12 @@ from typing import Final, Literal, Self
 
 import polars as pl
 
+from forecasting.categories import category_rates
 from forecasting.deals import Period
-from forecasting.history import KEY, stage_stays
-from forecasting.methods.base import DEALS_SCHEMA, NotFittedError, register, weighted_amount
-from forecasting.methods.totals import of_period, totals
+from forecasting.features import landmarks
+from forecasting.history import KEY
+from forecasting.methods.base import NotFittedError, register, weighted_amount
+from forecasting.methods.totals import by_close_date, placed_deals, totals
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 
@@ -25,7 +27,8 @@ _LEVELS: Final = ("stage", "pipeline", "account")
 @register("opportunity_stage")
 class OpportunityStage:
     """`probabilities`: "crm" takes the deal's own stage probability, else its stage's; "learned"
-    counts the share won among decided deals that ever were in the stage. `prior_deals`: how many
+    counts the share won among decided deals that ever were in the stage; "category" rolls up by
+    forecast category, with the shares won of deals that were in it. `prior_deals`: how many
     deals' worth of the pipeline's win rate are mixed into a stage's, and of the account's into a
     pipeline's.
 
@@ -36,7 +39,9 @@ class OpportunityStage:
     name = "opportunity_stage"
 
     def __init__(
-        self, probabilities: Literal["crm", "learned"] = "crm", prior_deals: float = 10.0
+        self,
+        probabilities: Literal["crm", "learned", "category"] = "crm",
+        prior_deals: float = 10.0,
     ) -> None:
         self.probabilities = probabilities
         self.prior_deals = prior_deals
@@ -52,16 +57,19 @@ class OpportunityStage:
     def fit(self, snapshot: Snapshot) -> Self:
         """Learn the rates from the deals decided by then; the stages say what the CRM states."""
         deals, stages, as_of = snapshot.deals, snapshot.stages, snapshot.as_of
-        if self.probabilities not in ("crm", "learned"):
-            raise ValueError(f"probabilities is {self.probabilities!r}: 'crm' or 'learned'")
+        if self.probabilities not in ("crm", "learned", "category"):
+            raise ValueError(
+                f"probabilities is {self.probabilities!r}: 'crm', 'learned' or 'category'"
+            )
         if not self.prior_deals > 0:
             raise ValueError(f"prior_deals is {self.prior_deals}: it has to be above 0")
         self.stage_probabilities_ = stages.unique(_STAGE, keep="first").select(
             *_STAGE, _stated(pl.col("probability")).alias("stage_states")
         )
+        if self.probabilities == "category":
+            self.category_rates_ = category_rates(landmarks(snapshot), self.prior_deals)
         if self.probabilities == "learned":
-            stays = stage_stays(snapshot.changes, deals, stages, as_of)
-            self._learn(deals, stays, stages, as_of)
+            self._learn(deals, snapshot.past.stages_entered(), stages, as_of)
         return self
 
     def _learn(
@@ -86,25 +94,7 @@ class OpportunityStage:
 
     def deals(self, snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame:
         """`DEALS_SCHEMA`; a deal is won by its close date, with the chance of its stage."""
-        placed = self._placed(snapshot)
-        by = pl.when(pl.col("unplaced").is_null()).then(
-            pl.when(pl.col("close_date") < pl.col("period_end"))
-            .then("win_probability")
-            .otherwise(pl.when(pl.col("win_probability").is_not_null()).then(0.0))
-        )
-        parts = [
-            placed.with_columns(*of_period(period))
-            .with_columns(win_probability_by=by)
-            .select(
-                *DEALS_SCHEMA.keys() - {"amount_source"},
-                amount_source=pl.when(pl.col("amount").is_null())
-                .then(pl.lit("none"))
-                .otherwise(pl.lit("deal")),
-            )
-            .select(*DEALS_SCHEMA)
-            for period in periods
-        ]
-        return pl.concat(parts) if parts else pl.DataFrame(schema=DEALS_SCHEMA)
+        return by_close_date(self._placed(snapshot), periods)
 
     def totals(
         self,
@@ -114,33 +104,24 @@ class OpportunityStage:
     ) -> pl.DataFrame:
         """`TOTALS_SCHEMA`, without deals not yet created."""
         placed = self._placed(snapshot)
-        unvalued = (
-            pl.when(pl.col("amount").is_null() & (pl.col("amount_problem") == "no_rate"))
-            .then(pl.lit("no_rate"))
-            .when(pl.col("amount").is_null())
-            .then(pl.lit("amount_missing"))
-            .when(pl.col("win_probability").is_null())
-            .then(pl.lit("no_probability"))
+        sample, note = self._learned_from()
+        return totals(
+            snapshot,
+            placed_deals(placed, periods),
+            segments,
+            sample=sample,
+            notes=[note] * len(periods),
         )
-        inside = pl.col("close_date").is_between(pl.col("start"), pl.col("end"), closed="left")
-        chances = [
-            (
-                period,
-                placed.with_columns(start=pl.lit(period.start), end=pl.lit(period.end))
-                .filter(pl.col("unplaced").is_not_null() | inside.fill_null(False))
-                .select(
-                    *KEY,
-                    pl.col("win_probability").alias("inside"),
-                    *((pl.col("amount") ** power).alias(f"m{power}") for power in (1, 2, 3)),
-                    pl.coalesce("unplaced", unvalued).alias("left_out"),
-                ),
-            )
-            for period in periods
-        ]
-        learned = self.probabilities == "learned"
-        sample = int(self.account_rates_["account_sample"].sum()) if learned else 0
-        note = "not_enough_history:crm" if learned and not sample else None
-        return totals(snapshot, chances, segments, sample=sample, notes=[note] * len(periods))
+
+    def _learned_from(self) -> tuple[int, str | None]:
+        """Decided deals that the chances rest on, and what is shown where there are none."""
+        if self.probabilities == "crm":
+            return 0, None
+        if self.probabilities == "learned":
+            sample, shown = self.account_rates_["account_sample"].sum(), "crm"
+        else:
+            sample, shown = self.category_rates_["category_sample"].sum(), "default_category"
+        return int(sample), None if sample else f"not_enough_history:{shown}"
 
     def _placed(self, snapshot: Snapshot) -> pl.DataFrame:
         """The open deals with their chance, and why one belongs to no period."""
@@ -157,7 +138,12 @@ class OpportunityStage:
                 on=KEY,
                 how="left",
             )
-            .with_columns(unplaced=unplaced)
+            .with_columns(
+                unplaced=unplaced,
+                amount_source=pl.when(pl.col("amount").is_null())
+                .then(pl.lit("none"))
+                .otherwise(pl.lit("deal")),
+            )
         )
 
     def predict(self, deals: pl.DataFrame) -> pl.DataFrame:
@@ -166,6 +152,8 @@ class OpportunityStage:
         """
         if not hasattr(self, "stage_probabilities_"):
             raise NotFittedError("opportunity_stage has learned nothing yet: call fit first")
+        if self.probabilities == "category":
+            return self._by_category(deals)
         levels = _LEVELS if self.probabilities == "learned" else ()
         candidates = [
             *((f"learned_{level}", f"{level}_rate") for level in levels),
@@ -193,6 +181,28 @@ class OpportunityStage:
             )
             .sort(*KEY)
         )
+
+    def _by_category(self, deals: pl.DataFrame) -> pl.DataFrame:
+        """`probability_source`: learned_category, default_category, or unknown without one."""
+        known = deals.filter(pl.col("status") == "open").join(
+            self.category_rates_, on="forecast_category", how="left"
+        )
+        rate, sample = pl.col("category_rate"), pl.col("category_sample")
+        source = (
+            pl.when(rate.is_null())
+            .then(pl.lit("unknown"))
+            .when(sample > 0)
+            .then(pl.lit("learned_category"))
+            .otherwise(pl.lit("default_category"))
+        )
+        return known.select(
+            *KEY,
+            rate.alias("win_probability"),
+            weighted_amount(pl.col("amount"), rate).alias("weighted_amount"),
+            source.alias("probability_source"),
+            pl.when(sample > 0).then(sample).alias("sample"),
+            pl.when(sample > 0).then("category_won").alias("sample_won"),
+        ).sort(*KEY)
 
     def _with_rates(self, deals: pl.DataFrame) -> pl.DataFrame:
         """The deals with every learned rate that applies; a rate without a sample is none."""

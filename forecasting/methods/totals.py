@@ -7,7 +7,7 @@ import polars as pl
 
 from forecasting.deals import Period
 from forecasting.history import KEY
-from forecasting.methods.base import TOTALS_SCHEMA
+from forecasting.methods.base import DEALS_SCHEMA, TOTALS_SCHEMA
 from forecasting.segments import SegmentKind, by_segment, of_one_connection
 from forecasting.snapshot import Snapshot
 
@@ -71,12 +71,65 @@ def totals(
                     "forecast"
                 ),
                 pl.lit(sample).alias("sample"),
-                pl.lit(notes[index]).alias("note"),
+                pl.lit(notes[index], pl.String).alias("note"),
                 pl.struct(LEFT_OUT).struct.json_encode().alias("left_out"),
             )
         )
     schema = pl.Schema(TOTALS_SCHEMA)
     return pl.concat(parts).cast(schema) if parts else pl.DataFrame(schema=schema)
+
+
+def by_close_date(placed: pl.DataFrame, periods: Sequence[Period]) -> pl.DataFrame:
+    """`DEALS_SCHEMA` of methods that take a deal's close date as the day it is won. `placed`: as
+    `placed_deals` takes it, with amount_source.
+    """
+    chance = pl.col("win_probability")
+    by = (
+        pl.when(pl.col("unplaced").is_not_null() | chance.is_null())
+        .then(None)
+        .when(pl.col("close_date") < pl.col("period_end"))
+        .then(chance)
+        .otherwise(0.0)
+    )
+    parts = [
+        placed.with_columns(*of_period(period))
+        .with_columns(win_probability_by=by)
+        .select(*DEALS_SCHEMA)
+        for period in periods
+    ]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=DEALS_SCHEMA)
+
+
+def placed_deals(
+    placed: pl.DataFrame, periods: Sequence[Period]
+) -> list[tuple[Period, pl.DataFrame]]:
+    """Per period the deals whose close date lies in it, and those that belong to none, as `totals`
+    takes them. `placed`: connection, deal_id, close_date, win_probability, amount, amount_problem,
+    unplaced (why the deal belongs to no period, or null).
+    """
+    unvalued = (
+        pl.when(pl.col("amount").is_null() & (pl.col("amount_problem") == "no_rate"))
+        .then(pl.lit("no_rate"))
+        .when(pl.col("amount").is_null())
+        .then(pl.lit("amount_missing"))
+        .when(pl.col("win_probability").is_null())
+        .then(pl.lit("no_probability"))
+    )
+    inside = pl.col("close_date").is_between(pl.col("start"), pl.col("end"), closed="left")
+    return [
+        (
+            period,
+            placed.with_columns(start=pl.lit(period.start), end=pl.lit(period.end))
+            .filter(pl.col("unplaced").is_not_null() | inside.fill_null(False))
+            .select(
+                *KEY,
+                pl.col("win_probability").alias("inside"),
+                *((pl.col("amount") ** power).alias(f"m{power}") for power in (1, 2, 3)),
+                pl.coalesce("unplaced", unvalued).alias("left_out"),
+            ),
+        )
+        for period in periods
+    ]
 
 
 def _moments() -> list[pl.Expr]:

@@ -99,6 +99,7 @@ def _work(
         zone=_zone(app, context),
         cycle=runs(chain.cycle(settings)),
         deliver=runs([chain.DELIVER_ALERTS]),
+        backtest=runs([chain.BACKTEST]),
     )
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,9 @@ from sync.cli.state import Language, bars, report_results
 from sync.clock import SystemClock
 from sync.errors import ConfigError
 from sync.jobs import chain
+from sync.jobs.backtest import backtest_since
 from sync.jobs.runner import Job, JobResult, run_chain
+from sync.report.backtest import backtest_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
 from sync.report.quality import quality_report
@@ -34,6 +37,9 @@ from sync.report.velocity import velocity_report
 from sync.report.writeback import journal_report
 from sync.sandbox.generator import generate
 from sync.sandbox.salespeople import perform, plan_edits
+
+TESTED_DAYS = 250
+"""Eight months of history to back-test on, one day in each."""
 
 
 def register(app: typer.Typer) -> None:
@@ -127,8 +133,10 @@ def _first_cycle(app: App, sandbox: Simulation, console: Console, company: str, 
     show([mirror_report(app.engine, NAME)], Format.TABLE, console)
 
     _heading(console, "2  What dealpulse computes from it")
-    _run(app, console, [chain.ASSESS])
+    first = app.clock.now().date() - timedelta(days=TESTED_DAYS)
+    _run(app, console, [Job("backtest", backtest_since(first, "month")), chain.ASSESS])
     show([forecast_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
+    show([backtest_report(app.engine, NAME)], Format.TABLE, console)
     show([velocity_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
     show(quality_report(app.engine, NAME, app.config, worst=5), Format.TABLE, console)
 

@@ -263,7 +263,7 @@ class CrmSource(Protocol):
 
 class ValueKind(StrEnum):
     """How a written value is to be shown. TEXT forms: probability "0.42" (0-1), amount "1234.50",
-    integer "7", date "2026-03-31", datetime ISO UTC, choices "a;b" sorted, text as is.
+    integer "7", date "2026-03-31", datetime ISO UTC, choice "a", choices "a;b" sorted, text as is.
     """
 
     PROBABILITY = "probability"
@@ -271,6 +271,7 @@ class ValueKind(StrEnum):
     INTEGER = "integer"
     DATE = "date"
     DATETIME = "datetime"
+    CHOICE = "choice"
     CHOICES = "choices"
     TEXT = "text"
 

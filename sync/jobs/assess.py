@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from forecasting import explain, process, quality, velocity
+from forecasting.backtest import start_of
 from forecasting.history import KEY, stage_stays
 from forecasting.methods import ForecastMethod
 from forecasting.periods import periods_for
@@ -39,14 +40,18 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         settings=settings,
         norms=norms,
     )
-    snapshot = inputs.history().present(inputs.as_of)
-    fitted = [method.fit(snapshot) for method in methods_of(ctx.config)]
+    history = inputs.history()
+    snapshot = history.present(inputs.as_of)
+    # what is learned holds for the day: else every figure would move a little every cycle
+    morning = history.present(start_of(inputs.today, inputs.zone))
+    fitted = [method.fit(morning) for method in methods_of(ctx.config)]
     periods = periods_for(inputs.today, ctx.config.forecast.periods)
     told = forecasts(fitted, snapshot, periods, last_record(ctx), inputs)
     velocities = velocity.measure(inputs.deals, today=inputs.today).with_columns(
         pl.lit(inputs.currency).alias("currency")
     )
-    assessed = _assessed(ctx, inputs, findings, per_deal.said(fitted, snapshot), norms, settings)
+    said = per_deal.said(fitted, snapshot, norms, ctx.config.language)
+    assessed = _assessed(ctx, inputs, findings, said, norms, settings)
     assessments.save_assessment(
         ctx.engine,
         run_id,
@@ -104,12 +109,14 @@ def _assessed(
         zone=inputs.zone,
     )
     language = ctx.config.language
-    explained = explain.explain(inputs.deals, findings, said.chances, norms, language)
+    explained = explain.explain(inputs.deals, findings, said.chances, norms, language, said.reasons)
+    why = explained.with_columns(parts=None) if said.reasons is None else said.reasons
     return (
         quality.score(inputs.deals, findings, settings.weights)
         .join(said.outlook, on=KEY, how="left")
         .join(stale, on=KEY, how="left")
         .join(explained, on=KEY, how="left")
+        .join(why.select(*KEY, "parts"), on=KEY, how="left")
         .select(
             "deal_id",
             "quality_score",
@@ -121,7 +128,7 @@ def _assessed(
             "predicted_close_on",
             "expected_amount",
             pl.col("stale_days").fill_null(0),
-            pl.lit("[]").alias("reasons"),
+            pl.col("parts").fill_null("[]").alias("reasons"),
             pl.col("explanation").fill_null(""),
         )
     )

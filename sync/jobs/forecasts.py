@@ -61,52 +61,54 @@ def forecasts(
         if isinstance(name, str) and isinstance(variant, str)
     ]
     combined = backtest.forecast(record.rows, totals, inputs.today)
-    told = {(m.name, m.variant): json.dumps(dict(m.parameters)) for m in fitted}
-    parameters = pl.DataFrame(
-        [(*key, text) for key, text in told.items()],
-        schema={"method": pl.String, "variant": pl.String, "parameters": pl.String},
-        orient="row",
-    )
-    weights = _weights(record, totals, inputs)
     return (
         pl.concat([*ranged, combined.select(ranged[0].columns)])
         .with_columns(known_as=_known_as())
-        .join(parameters, on=_KEY, how="left")
-        .join(weights, on=("period_kind", "period_start"), how="left")
+        .join(_parameters(fitted), on=_KEY, how="left")
+        .join(_weights(record, totals, inputs), on=("period_kind", "period_start"), how="left")
         .join(_past(record, periods, inputs), on=_MADE, how="left", nulls_equal=True)
         .join(_open_amounts(snapshot, periods), on=_CELL, how="left")
-        .select(
-            *_KEY,
-            *(name for name in TOTALS_SCHEMA if name.startswith(("period_", "segment"))),
-            pl.lit(inputs.currency).alias("currency"),
-            "forecast",
-            "won_amount",
-            "won_deals",
-            pl.col("open_amount").fill_null(0.0),
-            "open_deals",
-            pl.col("open_expected").alias("weighted_amount"),
-            # a method that leaves new deals out says nothing of them, which is not 0
-            pl.when(pl.col("new_variance").max().over(_KEY) > 0)
-            .then("new_expected")
-            .alias("new_amount"),
-            "p10",
-            "p50",
-            "p90",
-            pl.col("shock_sd").alias("shock"),
-            "sample",
-            "note",
-            "interval_note",
-            _of_total("past_wape"),
-            _of_total("past_origins"),
-            _of_total("floor"),
-            (pl.col("method") == NAME).alias("chosen"),
-            "left_out",
-            pl.coalesce("parameters", pl.when(pl.col("method") == NAME).then("weights")).alias(
-                "parameters"
-            ),
-            pl.lit(record.definition, pl.String).alias("definition"),
-        )
+        .select(*_row(), *_made_of(record, inputs))
     )
+
+
+def _row() -> list[str | pl.Expr]:
+    """What table `forecast` keeps of TOTALS_SCHEMA and the interval."""
+    return [
+        *_KEY,
+        *(name for name in TOTALS_SCHEMA if name.startswith(("period_", "segment"))),
+        "forecast",
+        "won_amount",
+        "won_deals",
+        pl.col("open_amount").fill_null(0.0),
+        "open_deals",
+        pl.col("open_expected").alias("weighted_amount"),
+        # a method that leaves new deals out says nothing of them, which is not 0
+        pl.when(pl.col("new_variance").max().over(_KEY) > 0)
+        .then("new_expected")
+        .alias("new_amount"),
+        *("p10", "p50", "p90"),
+        pl.col("shock_sd").alias("shock"),
+        *("sample", "note", "interval_note", "left_out"),
+        *(_of_total(name) for name in ("past_wape", "past_origins", "floor")),
+    ]
+
+
+def _made_of(record: Record, inputs: Inputs) -> list[pl.Expr]:
+    """By whom, of what, and in which currency."""
+    chosen = pl.col("method") == NAME
+    return [
+        pl.lit(inputs.currency).alias("currency"),
+        chosen.alias("chosen"),
+        pl.coalesce("parameters", pl.when(chosen).then("weights")).alias("parameters"),
+        pl.lit(record.definition, pl.String).alias("definition"),
+    ]
+
+
+def _parameters(fitted: Sequence[ForecastMethod]) -> pl.DataFrame:
+    rows = [(m.name, m.variant, json.dumps(dict(m.parameters))) for m in fitted]
+    schema = {"method": pl.String, "variant": pl.String, "parameters": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def named(method: ForecastMethod) -> list[pl.Expr]:

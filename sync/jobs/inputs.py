@@ -5,12 +5,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from forecasting.backtest import Definition
-from forecasting.methods import ForecastMethod, OpportunityStage
+from forecasting.combination import ORDER
+from forecasting.methods import METHODS, ForecastMethod
 from forecasting.snapshot import History
 from sync.config.model import Config
 from sync.errors import ConfigError
@@ -48,7 +50,7 @@ def read_inputs(ctx: JobContext) -> Inputs:
             ctx.connection,
             zone=zone,
             home_currency=account.home_currency,
-            rates=ctx.config.exchange_rates,
+            rates=ctx.rates,
         ),
         changes=frames.change_frame(ctx.engine, ctx.connection),
         stages=frames.stage_frame(ctx.engine, ctx.connection),
@@ -60,10 +62,26 @@ def read_inputs(ctx: JobContext) -> Inputs:
     )
 
 
+_VARIANT: Final = {
+    "opportunity_stage": "probabilities",
+    "intuitive": "reading",
+    "historical": "model",
+    "multivariable": "learned",
+}
+"""What each method calls the choice of its variant."""
+
+_CAUTIOUS: Final = ("opportunity_stage", "multivariable")
+"""Methods that mix a wider average into what is learned from few deals."""
+
+
 def methods_of(config: Config) -> list[ForecastMethod]:
     """Every method with its variants, by the configuration."""
-    prior = config.forecast.prior_deals
-    return [OpportunityStage("learned", prior), OpportunityStage("crm", prior)]
+    prior = {"prior_deals": config.forecast.prior_deals}
+    return [
+        METHODS[name](**{_VARIANT[name]: variant}, **(prior if name in _CAUTIOUS else {}))
+        for name, variant in ORDER
+        if name in METHODS
+    ]
 
 
 def definition_of(methods: Sequence[ForecastMethod], inputs: Inputs, config: Config) -> str:

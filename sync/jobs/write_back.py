@@ -111,6 +111,10 @@ def _plan(ctx: JobContext, actual: Mapping[str, Mapping[str, str | None]]) -> Wr
             expected_amount=row["expected_amount"],
             stale_days=row["stale_days"],
             explanation=row["explanation"],
+            win_probability_by_month=row["win_probability_by_month"],
+            win_probability_by_quarter=row["win_probability_by_quarter"],
+            call=row["call"],
+            predicted_close_on=row["predicted_close_on"],
         )
         for row in assessments.assessment_rows(ctx.engine, ctx.connection).iter_rows(named=True)
     ]

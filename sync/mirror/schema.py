@@ -1,7 +1,6 @@
 """The tables. Each has exactly one writing job, named in its comment; others only read it."""
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     Date,
@@ -10,25 +9,20 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
     text,
 )
 
+from sync.mirror.forecast_tables import backtest_origin as backtest_origin
+from sync.mirror.forecast_tables import backtest_score as backtest_score
+from sync.mirror.forecast_tables import forecast as forecast
+from sync.mirror.forecast_tables import prediction as prediction
+from sync.mirror.forecast_tables import velocity as velocity
+from sync.mirror.metadata import Id
+from sync.mirror.metadata import metadata as metadata
 from sync.mirror.types import Exact, Instant, Json
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    }
-)
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
 
 connection = Table(
     "connection",
@@ -176,7 +170,7 @@ sync_cursor = Table(
 job_run = Table(
     "job_run",
     metadata,
-    Column("id", _Id, Identity(), primary_key=True),
+    Column("id", Id, Identity(), primary_key=True),
     Column("job", String, nullable=False),
     Column("connection", String, nullable=False),
     Column("started_at", Instant, nullable=False),
@@ -230,158 +224,11 @@ deal_assessment = Table(
     comment="What is said of each open deal now; the input of write-back. Written by assess.",
 )
 
-forecast = Table(
-    "forecast",
-    metadata,
-    Column("id", _Id, Identity(), primary_key=True),
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
-    Column("connection", String, nullable=False),
-    Column("method", String, nullable=False),
-    Column("variant", String, nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("period_kind", String, nullable=False),
-    Column("period_start", Date, nullable=False),
-    Column("period_end", Date, nullable=False),
-    Column(
-        "segment_kind", String, nullable=False, comment="total | pipeline | team | owner | type"
-    ),
-    Column("segment", String, nullable=False, comment="Id of the segment; empty for total."),
-    Column("currency", String, nullable=False),
-    Column("forecast", Float, nullable=False, comment="won + weighted + new amount"),
-    Column("won_amount", Float, nullable=False),
-    Column("won_deals", Integer, nullable=False),
-    Column("open_amount", Float, nullable=False, comment="Of open deals that should close in it."),
-    Column("open_deals", Integer, nullable=False),
-    Column("weighted_amount", Float, nullable=False, comment="From deals open then."),
-    Column("new_amount", Float, comment="From deals not created yet; null: not counted."),
-    Column("p10", Float),
-    Column("p50", Float),
-    Column("p90", Float),
-    Column("shock", Float, comment="Share by which all deals may be off together."),
-    Column("sample", Integer, comment="Deals, or origins, that it was learned from."),
-    Column("note", String, comment="Why it is not what was asked for."),
-    Column("interval_note", String),
-    Column("past_wape", Float, comment="Of its forecasts made as far ahead, of the total."),
-    Column("past_origins", Integer, comment="How many of those there are."),
-    Column("floor", Float, comment="Error that chance alone leaves, as far ahead."),
-    Column("chosen", Boolean, nullable=False, comment="The one that the last back-test chose."),
-    Column("left_out", Json, nullable=False, comment="reason -> deals that could not count"),
-    Column("parameters", Json, nullable=False),
-    Column("definition", String, comment="Of the back-test that it rests on; null: none yet."),
-    UniqueConstraint(
-        "job_run_id", "method", "variant", "period_kind", "period_start", "segment_kind", "segment"
-    ),
-    Index(None, "connection", "as_of"),
-    comment="Never changed once written; of past days the last run is kept. Written by assess.",
-)
-
-prediction = Table(
-    "prediction",
-    metadata,
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), primary_key=True),
-    Column("connection", String, nullable=False),
-    Column("deal_id", String, primary_key=True),
-    Column("method", String, primary_key=True),
-    Column("variant", String, primary_key=True),
-    Column("period_kind", String, primary_key=True),
-    Column("period_start", Date, primary_key=True),
-    Column("period_end", Date, nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("win_probability", Float, comment="Won at all."),
-    Column("win_probability_by", Float, comment="Won before period_end."),
-    Index(None, "connection", "period_end"),
-    comment="What was said of each open deal, once a week. Never changed. Written by assess.",
-)
-
-backtest_origin = Table(
-    "backtest_origin",
-    metadata,
-    Column("connection", String, primary_key=True),
-    Column("definition", String, primary_key=True, comment="Hash of what was tested, and how."),
-    Column("origin", Date, primary_key=True, comment="The account's day as of whose start."),
-    Column("period_kind", String, primary_key=True),
-    Column("period_start", Date, primary_key=True),
-    Column("method", String, primary_key=True),
-    Column("variant", String, primary_key=True),
-    Column("segment_kind", String, primary_key=True),
-    Column("segment", String, primary_key=True),
-    Column("period_end", Date, nullable=False),
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
-    Column("won_amount", Float, nullable=False, comment="Won already at the origin."),
-    Column("won_deals", Integer, nullable=False),
-    Column("expected_rest", Float, nullable=False),
-    Column("variance_rest", Float, nullable=False),
-    Column("forecast", Float, nullable=False),
-    Column("p10", Float),
-    Column("p50", Float),
-    Column("p90", Float),
-    Column("sample", Integer),
-    Column("note", String),
-    Column("actual", Float, nullable=False),
-    Column("actual_deals", Integer, nullable=False),
-    Column("deals", Json, nullable=False, comment="Of a total: how the chances of deals did."),
-    comment="Forecasts of past days, and what came. Never updated. Written by backtest.",
-)
-
-backtest_score = Table(
-    "backtest_score",
-    metadata,
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), primary_key=True),
-    Column("method", String, primary_key=True),
-    Column("variant", String, primary_key=True),
-    Column("period_kind", String, primary_key=True),
-    Column("ahead", Integer, primary_key=True, comment="0: the current period, 1: the next."),
-    Column("connection", String, nullable=False),
-    Column("definition", String, nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("currency", String, nullable=False),
-    Column("first_origin", Date, nullable=False),
-    Column("last_origin", Date, nullable=False),
-    Column("origins", Integer, nullable=False),
-    Column("wape", Float),
-    Column("bias", Float),
-    Column("pinball", Float, comment="Mean of P10, P50 and P90, per mean actual."),
-    Column("coverage", Float, comment="Of the 80 % interval."),
-    Column("width", Float, comment="Of it, per mean actual."),
-    Column("deals", Integer, comment="Chances of single deals that were scored."),
-    Column("auc", Float),
-    Column("brier_skill", Float, comment="Against the share that happened."),
-    Column("log_loss", Float),
-    Column("ece", Float, comment="Expected calibration error, ten bins."),
-    Column("floor", Float, comment="WAPE that chance alone leaves."),
-    Column("verdict", Json, nullable=False, comment="Weight in the combination, and why."),
-    Index(None, "connection", "job_run_id"),
-    comment="How each method did. Never changed once written. Written by backtest.",
-)
-
-velocity = Table(
-    "velocity",
-    metadata,
-    Column("id", _Id, Identity(), primary_key=True),
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
-    Column("connection", String, nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("window_start", Date, nullable=False),
-    Column("window_end", Date, nullable=False),
-    Column("segment_kind", String, nullable=False),
-    Column("segment", String, nullable=False),
-    Column("currency", String, nullable=False),
-    Column("opportunities", Integer, nullable=False),
-    Column("average_value", Float),
-    Column("win_rate", Float),
-    Column("cycle_length_days", Float),
-    Column("sales_velocity", Float, comment="Money per day; null where a driver is unknown."),
-    Column("won_deals", Integer, nullable=False),
-    Column("decided_deals", Integer, nullable=False),
-    UniqueConstraint("job_run_id", "segment_kind", "segment"),
-    comment="Never changed once written. Written by assess.",
-)
-
 write_journal = Table(
     "write_journal",
     metadata,
-    Column("id", _Id, Identity(), primary_key=True),
-    Column("job_run_id", _Id, ForeignKey("job_run.id"), nullable=False),
+    Column("id", Id, Identity(), primary_key=True),
+    Column("job_run_id", Id, ForeignKey("job_run.id"), nullable=False),
     Column("connection", String, nullable=False),
     Column("deal_id", String, nullable=False),
     Column("trace_id", String, nullable=False),
@@ -410,7 +257,7 @@ write_journal = Table(
 alert = Table(
     "alert",
     metadata,
-    Column("id", _Id, Identity(), primary_key=True),
+    Column("id", Id, Identity(), primary_key=True),
     Column("connection", String, nullable=False),
     Column("deal_id", String, nullable=False),
     Column("rule", String, nullable=False),
@@ -434,7 +281,7 @@ alert = Table(
 alert_delivery = Table(
     "alert_delivery",
     metadata,
-    Column("alert_id", _Id, ForeignKey("alert.id"), primary_key=True),
+    Column("alert_id", Id, ForeignKey("alert.id"), primary_key=True),
     Column("channel", String, primary_key=True),
     Column(
         "state",

@@ -26,12 +26,12 @@ _SCORES: Final = (
     Column("bias", "Bias", Kind.SHARE),
     Column("pinball", "Pinball", Kind.SHARE),
     Column("coverage", "In 80 %", Kind.SHARE),
-    Column("width", "Width", Kind.SHARE),
+    Column("width", kind=Kind.SHARE, on_screen=False),
 )
 _OF_DEALS: Final = (
     Column("deals", kind=Kind.COUNT, on_screen=False),
     Column("auc", "AUC", Kind.SHARE),
-    Column("brier_skill", "Brier skill", Kind.SHARE),
+    Column("brier_skill", "Skill", Kind.SHARE),
     Column("log_loss", on_screen=False),
     Column("ece", on_screen=False, kind=Kind.SHARE),
     Column("floor", on_screen=False, kind=Kind.SHARE),
@@ -39,8 +39,8 @@ _OF_DEALS: Final = (
 )
 EXPLAINED: Final = (
     "WAPE: absolute errors / what was won; bias above 0: too high; pinball: loss of P10, P50 and "
-    "P90 per mean; in 80 %: how often the total lay between P10 and P90; width: of that range per "
-    "mean; AUC and Brier skill: of single deals; weight: in the combination from now on."
+    "P90 per mean; in 80 %: how often the total lay between P10 and P90; "
+    "AUC and (Brier) skill: of single deals; weight: in the combination from now on."
 )
 
 
@@ -76,6 +76,8 @@ def backtest_report(
     else:
         rows = _cut(engine, connection, latest, by, show_rep_figures)
         named = [Column("horizon", "Period", Kind.DAY), Column("part", by.value.capitalize())]
+    for row in rows:
+        row["name"] = f"{row['method']} {row['variant']}".replace("_", " ").strip()
     rows.sort(key=_order)
     first, last = _span(latest)
     zone = zone_of(engine, connection, time_zone)
@@ -84,8 +86,9 @@ def backtest_report(
         title=f"{connection}: back-test, {latest['currency'][0]}",
         columns=(
             *named,
-            Column("method", "Method"),
-            Column("variant", "Variant"),
+            Column("name", "Method"),
+            Column("method", on_screen=False),
+            Column("variant", on_screen=False),
             *_SCORES,
             *of_deals,
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
@@ -11,6 +11,10 @@ from sync.crm.base import PropertySpec, ValueKind
 Language = Literal["en", "nb"]
 
 WIN_PROBABILITY: Final = "dealpulse_win_probability"
+WIN_BY_MONTH: Final = "dealpulse_win_by_month"
+WIN_BY_QUARTER: Final = "dealpulse_win_by_quarter"
+CALL: Final = "dealpulse_call"
+PREDICTED_CLOSE: Final = "dealpulse_predicted_close"
 EXPECTED_AMOUNT: Final = "dealpulse_expected_amount"
 QUALITY_SCORE: Final = "dealpulse_quality_score"
 FINDINGS: Final = "dealpulse_findings"
@@ -20,6 +24,10 @@ COMPUTED_AT: Final = "dealpulse_computed_at"
 
 KINDS: Final[Mapping[str, ValueKind]] = {
     WIN_PROBABILITY: ValueKind.PROBABILITY,
+    WIN_BY_MONTH: ValueKind.PROBABILITY,
+    WIN_BY_QUARTER: ValueKind.PROBABILITY,
+    CALL: ValueKind.CHOICE,
+    PREDICTED_CLOSE: ValueKind.DATE,
     EXPECTED_AMOUNT: ValueKind.AMOUNT,
     QUALITY_SCORE: ValueKind.INTEGER,
     FINDINGS: ValueKind.CHOICES,
@@ -41,6 +49,23 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "dealpulse: chance of winning",
             "How likely this deal is to be won, judged by what became of earlier deals like it. "
             "Computed; a change made here is overwritten.",
+        ),
+        WIN_BY_MONTH: (
+            "dealpulse: won this month",
+            "How likely this deal is to be won before the month is over. Computed.",
+        ),
+        WIN_BY_QUARTER: (
+            "dealpulse: won this quarter",
+            "How likely this deal is to be won before the quarter is over. Computed.",
+        ),
+        CALL: (
+            "dealpulse: call",
+            "The likeliest of three: won this quarter, won later, not won. Computed.",
+        ),
+        PREDICTED_CLOSE: (
+            "dealpulse: predicted close",
+            "If it is won, as likely before this day as after it, by what earlier deals like it "
+            "took. Computed; your own close date stays as it is.",
         ),
         EXPECTED_AMOUNT: (
             "dealpulse: expected amount",
@@ -77,6 +102,24 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "Hvor sannsynlig det er at denne avtalen vinnes, ut fra hvordan det gikk med tidligere "
             "avtaler som ligner. Beregnet; endringer her blir overskrevet.",
         ),
+        WIN_BY_MONTH: (
+            "dealpulse: vunnet denne måneden",
+            "Hvor sannsynlig det er at avtalen vinnes før måneden er over. Beregnet.",
+        ),
+        WIN_BY_QUARTER: (
+            "dealpulse: vunnet dette kvartalet",
+            "Hvor sannsynlig det er at avtalen vinnes før kvartalet er over. Beregnet.",
+        ),
+        CALL: (
+            "dealpulse: utfall",
+            "Det mest sannsynlige av tre: vunnet dette kvartalet, vunnet senere, ikke vunnet. "
+            "Beregnet.",
+        ),
+        PREDICTED_CLOSE: (
+            "dealpulse: beregnet sluttdato",
+            "Hvis avtalen vinnes, like sannsynlig før denne dagen som etter, ut fra hvor lang tid "
+            "tidligere avtaler som ligner, tok. Beregnet; din egen sluttdato blir stående.",
+        ),
         EXPECTED_AMOUNT: (
             "dealpulse: forventet beløp",
             "Beløpet ganger sjansen for å vinne, i selskapets valuta. Beregnet.",
@@ -108,6 +151,11 @@ _TEXTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     },
 }
 
+_CALLS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "en": (("WIN", "Won this quarter"), ("SLIP", "Won later"), ("LOSE", "Not won")),
+    "nb": (("WIN", "Vinnes i kvartalet"), ("SLIP", "Vinnes senere"), ("LOSE", "Vinnes ikke")),
+}
+
 _CENT: Final = Decimal("0.01")
 
 
@@ -122,7 +170,7 @@ def specs(language: Language, rules: Sequence[tuple[str, str]]) -> tuple[Propert
             kind=kind,
             label=_TEXTS[language][name][0],
             description=_TEXTS[language][name][1],
-            options=tuple(rules) if kind is ValueKind.CHOICES else (),
+            options={FINDINGS: tuple(rules), CALL: _CALLS[language]}.get(name, ()),
         )
         for name, kind in KINDS.items()
     )
@@ -137,7 +185,8 @@ def labels(language: Language) -> Mapping[str, str]:
 class Assessed:
     """What was said of one open deal; a row of `deal_assessment`.
 
-    win_probability: 0-1; expected_amount: home currency; None = could not be computed.
+    Chances are 0-1, expected_amount in home currency; call: WIN, SLIP or LOSE; None = could not be
+    computed.
     """
 
     deal_id: str
@@ -147,6 +196,10 @@ class Assessed:
     expected_amount: float | None
     stale_days: int
     explanation: str
+    win_probability_by_month: float | None = None
+    win_probability_by_quarter: float | None = None
+    call: str | None = None
+    predicted_close_on: date | None = None
 
 
 def desired_values(
@@ -167,6 +220,10 @@ def _values(assessed: Assessed, rules: set[str]) -> dict[str, str | None]:
     as_of = assessed.as_of.astimezone(UTC).replace(microsecond=0, tzinfo=None)
     return {
         WIN_PROBABILITY: _rounded(assessed.win_probability),
+        WIN_BY_MONTH: _rounded(assessed.win_probability_by_month),
+        WIN_BY_QUARTER: _rounded(assessed.win_probability_by_quarter),
+        CALL: assessed.call,
+        PREDICTED_CLOSE: day.isoformat() if (day := assessed.predicted_close_on) else None,
         EXPECTED_AMOUNT: _rounded(assessed.expected_amount),
         QUALITY_SCORE: str(assessed.quality_score),
         FINDINGS: ";".join(sorted(rules)) or None,

@@ -2,38 +2,45 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from sync.crm.base import ValueKind
 from sync.errors import SafetyStop
 from sync.writeback.fields import (
+    CALL,
     COMPUTED_AT,
     EXPECTED_AMOUNT,
     EXPLANATION,
     KINDS,
+    PREDICTED_CLOSE,
     PROPERTY_NAMES,
     QUALITY_SCORE,
     STALE_DAYS,
+    WIN_BY_MONTH,
+    WIN_BY_QUARTER,
     WIN_PROBABILITY,
     Values,
 )
 
 TOLERANCE: Final[Mapping[str, Decimal]] = {
     WIN_PROBABILITY: Decimal("0.01"),
+    WIN_BY_MONTH: Decimal("0.05"),
+    WIN_BY_QUARTER: Decimal("0.05"),
+    PREDICTED_CLOSE: Decimal(7),
     QUALITY_SCORE: Decimal(1),
     STALE_DAYS: Decimal(7),
 }
-"""A number that moved by no more than this is left as it is."""
+"""A number, or a day, that moved by no more than this is left as it is."""
 
-RELATIVE_TOLERANCE: Final[Mapping[str, Decimal]] = {EXPECTED_AMOUNT: Decimal("0.005")}
+RELATIVE_TOLERANCE: Final[Mapping[str, Decimal]] = {EXPECTED_AMOUNT: Decimal("0.1")}
 """The same as a share of the value that the CRM holds."""
 
 RIDERS: Final = frozenset({EXPLANATION, COMPUTED_AT})
 """Written only where empty, or together with another change."""
 
-AGEING: Final = frozenset({STALE_DAYS})
+AGEING: Final = frozenset({STALE_DAYS, WIN_BY_MONTH, WIN_BY_QUARTER, CALL, PREDICTED_CLOSE})
 """Change for every deal by the mere passing of time, so they say nothing about a mistake."""
 
 
@@ -208,6 +215,8 @@ def _meaning(name: str, text: str | None) -> object:
             return frozenset(part.strip() for part in text.split(";")) - {""} or None
         case ValueKind.DATETIME:
             return _instant(text)
+        case ValueKind.DATE:
+            return _day(text)
         case ValueKind.PROBABILITY | ValueKind.AMOUNT | ValueKind.INTEGER:
             return _number(text)
         case _:
@@ -220,6 +229,14 @@ def _number(text: str) -> Decimal | str:
     except InvalidOperation:
         return text
     return number if number.is_finite() else text
+
+
+def _day(text: str) -> Decimal | str:
+    """A day as a number, so that days compare by how far they are apart."""
+    try:
+        return Decimal(date.fromisoformat(text).toordinal())
+    except ValueError:
+        return text
 
 
 def _instant(text: str) -> datetime | str:

@@ -76,8 +76,8 @@ def test_a_digest_in_norwegian() -> None:
     assert found.headline == "2 avtaler trenger Kari Nordmann"
     assert "- Acme (1\u00a0250\u00a0000 kr)\n  stale: 21 dager uten aktivitet.\n" in found.text
     assert (
-        "  Neste steg: Ta kontakt med kjøper og planlegg neste aktivitet, eller lukk avtalen som tapt.\n"
-        in found.text
+        "  Neste steg: Ta kontakt med kjøper og planlegg neste aktivitet, "
+        "eller lukk avtalen som tapt.\n" in found.text
     )
 
 

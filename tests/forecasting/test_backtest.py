@@ -221,7 +221,7 @@ def test_the_combination_starts_with_the_order_and_then_learns() -> None:
     assert made["sample"].to_list()[:6] == [0, 0, 1, 2, 3, 4]
     # the truth is 700 a fortnight, 2,000 and 1,000 are said
     wrong = {"plain": 2000.0 - 700.0, "half": 1000.0 - 700.0}
-    weight = wrong["plain"] ** -2 / (wrong["plain"] ** -2 + wrong["half"] ** -2)
+    weight = wrong["plain"] ** -4 / (wrong["plain"] ** -4 + wrong["half"] ** -4)
     assert made["forecast"][-1] == pytest.approx(weight * 2000 + (1 - weight) * 1000)
     assert (made["p10"] <= made["p50"]).all()
     assert (made["p50"] <= made["p90"]).all()
@@ -262,3 +262,12 @@ def test_nothing_tested_is_an_empty_frame() -> None:
     assert empty.height == 0
     assert backtest.record(empty, backtest.actuals(FRAME, [], until=LAST)).height == 0
     assert backtest.periods_in(empty) == []
+
+
+def test_origins_at_which_nobody_can_speak_have_no_combination() -> None:
+    results, actual, made = combined()
+    mute = (pl.col("origin") < date(2025, 11, 1)).fill_null(False)
+    note = pl.when(mute).then(pl.lit("not_enough_history:nothing")).alias("note")
+    later = backtest.combined(results.with_columns(note), actual)
+    assert later["origin"].min() == date(2025, 11, 3)
+    assert later.columns == made.columns

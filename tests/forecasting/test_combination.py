@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -53,10 +54,18 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
-def test_weights_are_inverse_to_the_squared_error() -> None:
+def test_weights_are_inverse_to_the_squared_error_squared() -> None:
+    """MSE of 100 and 400: 16 to 1."""
     weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, 20.0, -20.0]}))
-    assert weights.parts == {A: pytest.approx(0.8), B: pytest.approx(0.2)}
+    assert weights.parts == {A: pytest.approx(16 / 17), B: pytest.approx(1 / 17)}
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
+
+
+def test_the_sharpness_is_that_of_the_best_weights_of_like_methods() -> None:
+    """Least variance of two methods with errors of 1.1 and 1, correlated by one half."""
+    r, rho = 1.1, combination.COMMON_ERROR
+    best = (r * r - rho * r) / (1 - rho * r)
+    assert (r * r) ** combination.SHARPNESS == pytest.approx(best, rel=0.01)
 
 
 def test_choosing_takes_the_best_alone() -> None:
@@ -92,6 +101,17 @@ def test_nobody_can_speak() -> None:
 def test_a_method_with_a_short_record_takes_no_part() -> None:
     weights = weighed(record({A: [10.0] * 5, B: [0.1] * 2}))
     assert weights.parts == {A: 1.0}
+
+
+def test_stand_ins_of_the_past_teach_nothing() -> None:
+    """Six origins, of which A's first three (the oldest) were shown for want of history."""
+    history = record({A: [10.0] * 3 + [900.0] * 3, B: [10.0] * 6})
+    stand_in = (pl.col("method") == A[0]) & (pl.col("forecast") > 500)
+    noted = history.with_columns(
+        pl.when(stand_in).then(pl.lit("not_enough_history:recent_mean")).alias("note")
+    )
+    assert weighed(noted).parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    assert weighed(history).parts[B] > 0.99
 
 
 def test_methods_without_any_error_share() -> None:
@@ -215,3 +235,14 @@ def test_months_learn_from_months_at_a_like_distance() -> None:
     found = combination.like(rows, march, date(2026, 3, 16))
     assert found["origin"].to_list() == [date(2026, 2, 2)]
     assert combination.like(rows, march, date(2026, 3, 30)).height == 0
+
+
+def test_the_page_says_what_the_code_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods" / "combination.md").read_text("utf-8")
+    page = " ".join(page.split())
+    assert f"the last {combination.LAST} origins" in page
+    assert f"A method needs {combination.LEAST} finished origins" in page
+    listed = page[page.index("1. `multi") :]
+    places = [listed.index(f"`{variant}`") for _, variant in combination.ORDER]
+    assert places == sorted(places)
+    assert all(f"`{method}`" in listed for method, _ in combination.ORDER)

@@ -155,6 +155,7 @@ def test_totals_get_their_quantiles_and_what_they_rest_on() -> None:
     assert got["p90"] == pytest.approx(150 + 12.8155, abs=1e-3)
     assert (got["shock_sd"], got["shock_sample"]) == (0.0, 3)
     assert got["interval_note"] == "few_finished_origins:3"
+    assert intervals.with_intervals(totals().clear(), {}).schema == row.schema
     with pytest.raises(KeyError):
         intervals.with_intervals(totals(period_kind="quarter"), {march: Shock(0.1, 9)})
 

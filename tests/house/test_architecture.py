@@ -105,7 +105,7 @@ def test_files_are_short_enough_to_live_in() -> None:
         for path in CODE
         if (lines := len(path.read_text("utf-8").splitlines())) > FILE_LINES
     }
-    assert not long
+    assert not [path for path in long if "/migrations/versions/" not in path], long
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -1,6 +1,6 @@
 """The properties in the CRM, and what each should hold."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import get_args
 
 import pytest
@@ -18,6 +18,10 @@ def assessed(**changes: object) -> Assessed:
         "as_of": datetime(2026, 3, 16, 9, 0, 0, 123456, tzinfo=UTC),
         "quality_score": 85,
         "win_probability": 0.424,
+        "win_probability_by_month": 0.051,
+        "win_probability_by_quarter": 0.306,
+        "call": "SLIP",
+        "predicted_close_on": date(2026, 5, 4),
         "expected_amount": 1234.5,
         "stale_days": 3,
         "explanation": "Won 42 % of the time. ",
@@ -31,6 +35,10 @@ def test_an_assessment_becomes_texts() -> None:
     assert found == {
         "1": {
             "dealpulse_win_probability": "0.42",
+            "dealpulse_win_by_month": "0.05",
+            "dealpulse_win_by_quarter": "0.31",
+            "dealpulse_call": "SLIP",
+            "dealpulse_predicted_close": "2026-05-04",
             "dealpulse_expected_amount": "1234.50",
             "dealpulse_quality_score": "85",
             "dealpulse_findings": "amount_missing;stale",
@@ -43,11 +51,22 @@ def test_an_assessment_becomes_texts() -> None:
 
 def test_what_could_not_be_computed_is_empty() -> None:
     values = desired_values(
-        [assessed(win_probability=None, expected_amount=None, explanation=" ")], []
+        [
+            assessed(
+                win_probability=None,
+                call=None,
+                predicted_close_on=None,
+                expected_amount=None,
+                explanation=" ",
+            )
+        ],
+        [],
     )["1"]
     empty = {name for name, text in values.items() if text is None}
     assert empty == {
         fields.WIN_PROBABILITY,
+        fields.CALL,
+        fields.PREDICTED_CLOSE,
         fields.EXPECTED_AMOUNT,
         fields.FINDINGS,
         fields.EXPLANATION,
@@ -88,9 +107,11 @@ def test_every_property_is_labelled_in_every_language(language: Language) -> Non
     assert labels(language) == {spec.name: spec.label for spec in found}
 
 
-def test_only_the_findings_have_options() -> None:
+def test_the_findings_and_the_call_have_options() -> None:
     options = {spec.name: spec.options for spec in specs("en", RULES) if spec.options}
-    assert options == {fields.FINDINGS: RULES}
+    assert options.keys() == {fields.CALL, fields.FINDINGS}
+    assert options[fields.FINDINGS] == RULES
+    assert {value for value, _ in options[fields.CALL]} == {"WIN", "SLIP", "LOSE"}
     (findings,) = [spec for spec in specs("en", RULES) if spec.kind is ValueKind.CHOICES]
     assert findings.name == fields.FINDINGS
 

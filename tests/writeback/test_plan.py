@@ -21,6 +21,10 @@ from sync.writeback.plan import (
 
 HELD = {
     fields.WIN_PROBABILITY: "0.40",
+    fields.WIN_BY_MONTH: "0.10",
+    fields.WIN_BY_QUARTER: "0.30",
+    fields.CALL: "SLIP",
+    fields.PREDICTED_CLOSE: "2026-05-04",
     fields.EXPECTED_AMOUNT: "1000.00",
     fields.QUALITY_SCORE: "85",
     fields.FINDINGS: "amount_missing;stale",
@@ -77,8 +81,12 @@ def test_values_compare_by_what_they_mean(name: str, text: str) -> None:
     [
         (fields.WIN_PROBABILITY, "0.41", "0.42"),
         (fields.WIN_PROBABILITY, "0.39", "0.38"),
-        (fields.EXPECTED_AMOUNT, "1005.00", "1005.01"),
-        (fields.EXPECTED_AMOUNT, "995.00", "994.99"),
+        (fields.EXPECTED_AMOUNT, "1100.00", "1100.01"),
+        (fields.EXPECTED_AMOUNT, "900.00", "899.99"),
+        (fields.WIN_BY_MONTH, "0.15", "0.16"),
+        (fields.WIN_BY_QUARTER, "0.25", "0.24"),
+        (fields.PREDICTED_CLOSE, "2026-05-11", "2026-05-12"),
+        (fields.PREDICTED_CLOSE, "2026-04-27", "2026-04-26"),
         (fields.QUALITY_SCORE, "86", "87"),
         (fields.STALE_DAYS, "27", "28"),
         (fields.STALE_DAYS, "13", "12"),

@@ -31,9 +31,12 @@ _SHAPES: Final[Mapping[ValueKind, Json]] = {
     },
     ValueKind.DATE: {"type": "date", "fieldType": "date"},
     ValueKind.DATETIME: {"type": "datetime", "fieldType": "date"},
+    ValueKind.CHOICE: {"type": "enumeration", "fieldType": "select"},
     ValueKind.CHOICES: {"type": "enumeration", "fieldType": "checkbox"},
     ValueKind.TEXT: {"type": "string", "fieldType": "textarea"},
 }
+
+_WITH_OPTIONS: Final = (ValueKind.CHOICE, ValueKind.CHOICES)
 
 
 def group() -> Json:
@@ -53,7 +56,7 @@ def definition(spec: PropertySpec, position: int) -> Json:
         "hasUniqueValue": False,
         "hidden": False,
         **_SHAPES[spec.kind],
-        **({"options": _options(spec, ())} if spec.kind is ValueKind.CHOICES else {}),
+        **({"options": _options(spec, ())} if spec.kind in _WITH_OPTIONS else {}),
     }
 
 
@@ -62,7 +65,7 @@ def correction(spec: PropertySpec, there: Mapping[str, Any]) -> Json:
     deals may hold them, and somebody may have added them on purpose.
     """
     wanted: Json = {"label": spec.label, "description": spec.description}
-    if spec.kind is ValueKind.CHOICES:
+    if spec.kind in _WITH_OPTIONS:
         wanted["options"] = _options(spec, there.get("options") or ())
     return wanted
 
@@ -78,7 +81,7 @@ def state(spec: PropertySpec, there: Mapping[str, Any] | None) -> PropertyState:
     differing = [
         part for part in ("label", "description") if (there.get(part) or "") != getattr(spec, part)
     ]
-    if spec.kind is ValueKind.CHOICES and not _has_options(spec, there.get("options") or ()):
+    if spec.kind in _WITH_OPTIONS and not _has_options(spec, there.get("options") or ()):
         differing.append("options")
     if differing:
         detail = ", ".join(differing)

@@ -1,0 +1,97 @@
+"""The additive part of `multivariable`: what lies beyond stage and time in stage.
+
+The conversion table's log-odds are the offset; every attribute adds or takes log-odds of its own,
+shrunk to nothing where there is little to learn from. So few deals give the table, many give more.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from forecasting.attributes import Classes
+from forecasting.conversion import ConversionTable
+from forecasting.features import Landmarks
+from forecasting.logistic import fit_logistic, logit
+from forecasting.tracks import Floats
+
+PRIOR_SD: Final = float(np.log(2))
+"""How far an attribute is expected to move log-odds: by a factor of two in odds, either way."""
+
+FEWEST_WON: Final = 20
+"""Wins within a horizon below which nothing is learned about that horizon itself."""
+
+HORIZONS: Final = (7.0, 14.0, 28.0, 56.0, 91.0, 182.0, 364.0, 728.0)
+"""Horizons in days that adjustments are learned for; any other takes the nearest by ratio, for what
+attributes add changes slowly while the table knows the exact day.
+"""
+
+_MOST_ROWS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Log-odds to add to the table's, per attribute. `horizon`: days that it was learned for;
+    `sample`: deals it was learned from.
+    """
+
+    classes: Classes
+    beta: Floats
+    centre: Floats
+    intercept: float
+    horizon: float
+    sample: int
+
+    def contributions(self, facts: pl.DataFrame, horizon: float) -> dict[str, Floats]:
+        """Per attribute each deal's log-odds; the intercept stands under the name `general`."""
+        design = self.classes.design(self.classes.codes(facts, horizon)) - self.centre
+        columns = np.array(self.classes.columns())
+        effects = design * self.beta
+        told = {
+            name: effects[:, columns == name].sum(axis=1)
+            for name in dict.fromkeys(columns.tolist())
+        }
+        return {"general": np.full(facts.height, self.intercept), **told}
+
+    def log_odds(self, facts: pl.DataFrame, horizon: float) -> Floats:
+        """The sum of the contributions."""
+        design = self.classes.design(self.classes.codes(facts, horizon))
+        return np.asarray((design - self.centre) @ self.beta + self.intercept)
+
+
+def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustment | None:
+    """The adjustment for `horizon`, or for the longest one that enough deals were followed over;
+    None where there is none.
+    """
+    horizon = _longest(known, horizon)
+    rows = np.flatnonzero(known.followed >= horizon)
+    if horizon <= 0 or not rows.size:
+        return None
+    rows = rows[:: max(1, -(-rows.size // _MOST_ROWS))]
+    facts = known.facts.gather(rows)
+    row = known.row[rows]
+    won = known.won[rows] & (known.days[rows] <= horizon)
+    offset = logit(table.curves_.by(table.cells(facts), horizon))
+    classes = Classes().fit(facts, row)
+    design = classes.design(classes.codes(facts, horizon))
+    centre = design.mean(axis=0)
+    full = np.concatenate([np.ones((len(rows), 1)), design - centre], axis=1)
+    penalty = np.full(full.shape[1], PRIOR_SD**-2)
+    beta = fit_logistic(full, won, offset, known.weight(horizon), penalty)
+    return Adjustment(classes, beta[1:], centre, float(beta[0]), horizon, int(np.unique(row).size))
+
+
+def nearest(horizon: float) -> float:
+    """The one of `HORIZONS` that adjustments for `horizon` days are learned for."""
+    return min(HORIZONS, key=lambda days: abs(float(np.log(days / max(horizon, 1.0)))))
+
+
+def _longest(known: Landmarks, horizon: float) -> float:
+    """`horizon`, or the longest below it with enough wins among deals followed for all of it."""
+    shorter = [days for days in reversed(HORIZONS) if days < horizon]
+    for days in (horizon, *shorter):
+        within = known.won & (known.days <= days) & (known.followed >= days)
+        if np.unique(known.row[within]).size >= FEWEST_WON:
+            return days
+    return 0.0

@@ -1,0 +1,111 @@
+"""What a deal is and how it has been treated, as classes that an additive model can weigh."""
+
+from collections.abc import Mapping
+from typing import Final, Self
+
+import numpy as np
+import polars as pl
+
+from forecasting.tracks import Floats, Ints
+
+_MOST_CLASSES: Final = 40
+_FEWEST_DEALS: Final = 5
+
+NAMED: Final[Mapping[str, str]] = {
+    "owner": "owner_id",
+    "type": "deal_type",
+    "source": "lead_source",
+    "category": "forecast_category",
+    "route": "route",
+}
+"""Attributes whose classes are names: what the CRM holds, and the stage with the moves it took."""
+
+CUTS: Final[Mapping[str, tuple[str, tuple[float, ...]]]] = {
+    "age": ("age_days", (1, 3, 7, 14, 28, 56, 112, 224)),
+    "quiet": ("quiet_days", (1, 3, 7, 14, 28, 56)),
+    "pushes": ("pushes", (1, 2, 3, 5)),
+    "moves": ("moves", (1, 2, 3, 5, 8)),
+}
+"""Attributes that are numbers, with the bounds of their classes."""
+
+DUE: Final = (0.0, 0.5, 1.0, 2.0)
+"""Bounds of the close date's classes, as shares of the horizon: overdue, soon, within, after."""
+
+_AMOUNT_SHARES: Final = (0.2, 0.4, 0.6, 0.8)
+
+ATTRIBUTES: Final = (*NAMED, *CUTS, "due", "amount", "next_step")
+
+
+class Classes:
+    """The classes of each attribute, as found among training rows; `codes` gives any deal's.
+
+    A deal whose attribute is unknown, or of a class with fewer than five deals, is of none: the
+    attribute then says nothing about it.
+    """
+
+    def fit(self, facts: pl.DataFrame, row: Ints) -> Self:
+        self.named_: dict[str, list[str]] = {}
+        for name, column in NAMED.items():
+            counts = (
+                facts.select(pl.col(column).alias("class"), pl.Series("row", row))
+                .drop_nulls()
+                .group_by("class")
+                .agg(pl.col("row").n_unique().alias("deals"))
+                .filter(pl.col("deals") >= _FEWEST_DEALS)
+                .sort("deals", "class", descending=[True, False])
+            )
+            self.named_[name] = counts["class"].head(_MOST_CLASSES).to_list()
+        amounts = facts["amount"].drop_nulls()
+        bounds = [amounts.quantile(share) for share in _AMOUNT_SHARES] if len(amounts) else []
+        self.amounts_ = np.unique(np.array(bounds, float))
+        self.steps_ = bool(facts["next_step"].any())
+        return self
+
+    def sizes(self) -> dict[str, int]:
+        """How many classes each attribute has."""
+        return {
+            **{name: len(classes) for name, classes in self.named_.items()},
+            **{name: len(bounds) + 1 for name, (_, bounds) in CUTS.items()},
+            "due": len(DUE) + 1,
+            "amount": len(self.amounts_) + 1,
+            "next_step": 2,
+        }
+
+    def codes(self, facts: pl.DataFrame, horizon: float) -> dict[str, Ints]:
+        """Per attribute each deal's class, -1 for none."""
+        found = {
+            name: facts[NAMED[name]]
+            .replace_strict(classes, list(range(len(classes))), default=-1, return_dtype=pl.Int64)
+            .fill_null(-1)
+            .to_numpy()
+            if classes
+            else np.full(facts.height, -1)
+            for name, classes in self.named_.items()
+        }
+        for name, (column, bounds) in CUTS.items():
+            found[name] = _cut(facts[column], np.array(bounds))
+        found["due"] = _cut(facts["due_days"], np.array(DUE) * horizon)
+        found["amount"] = _cut(facts["amount"], self.amounts_)
+        steps = facts["next_step"].cast(pl.Int64).to_numpy()
+        found["next_step"] = steps if self.steps_ else np.full(facts.height, -1)
+        return found
+
+    def design(self, codes: Mapping[str, Ints]) -> Floats:
+        """A column per class, 1 where the deal is of it."""
+        sizes = self.sizes()
+        parts = []
+        for name in ATTRIBUTES:
+            columns = np.arange(sizes[name])
+            parts.append((codes[name][:, None] == columns).astype(np.float64))
+        return np.concatenate(parts, axis=1)
+
+    def columns(self) -> list[str]:
+        """The attribute of each column of `design`."""
+        sizes = self.sizes()
+        return [name for name in ATTRIBUTES for _ in range(sizes[name])]
+
+
+def _cut(values: pl.Series, bounds: Floats) -> Ints:
+    numbers = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    classes = np.searchsorted(bounds, np.nan_to_num(numbers), "right")
+    return np.asarray(np.where(np.isnan(numbers), -1, classes))

@@ -1,0 +1,181 @@
+"""Multivariable: many facts about each deal, learned from the account's own past.
+
+P(won within the horizon) of every open deal from stage and time in stage (the conversion table)
+and from what else is known of it (the additive part), plus revenue from deals not yet created.
+Formula, assumptions and failures: docs/methods/multivariable.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+
+from forecasting.additive import Adjustment, learn, nearest
+from forecasting.amounts import Amounts
+from forecasting.conversion import FOLLOWED, PRIOR_DEALS, ConversionTable
+from forecasting.deals import Period
+from forecasting.features import Landmarks, landmarks, open_facts
+from forecasting.history import KEY
+from forecasting.logistic import expit, logit
+from forecasting.methods.base import DEALS_SCHEMA, NotFittedError, register
+from forecasting.methods.opportunity_stage import OpportunityStage
+from forecasting.methods.totals import of_period, totals
+from forecasting.new_business import NewBusiness
+from forecasting.segments import ALL_SEGMENTS, SegmentKind
+from forecasting.snapshot import Snapshot
+from forecasting.tracks import Floats
+
+EVENTUALLY: float = float(FOLLOWED[-1])
+"""Days within which a deal that is won at all is taken to be won."""
+
+INSTEAD = "opportunity_stage"
+
+
+@register("multivariable")
+class Multivariable:
+    """`learned`: "table" takes stage and time in stage alone, "additive" everything that is known.
+    `prior_deals`: how many deals' worth of the wider curve are mixed into a narrower one.
+
+    After `fit`: `table_`, `amounts_`, `new_`, `sample_` (deals that the lessons are of), `won_`.
+    Where no deal of the past was seen both open and decided, there is nothing to learn from:
+    `instead_` holds an opportunity_stage method that answers, and every row says so.
+    """
+
+    name = "multivariable"
+
+    def __init__(
+        self, learned: Literal["table", "additive"] = "additive", prior_deals: float = PRIOR_DEALS
+    ) -> None:
+        self.learned = learned
+        self.prior_deals = prior_deals
+
+    @property
+    def variant(self) -> str:
+        return self.learned
+
+    @property
+    def parameters(self) -> Mapping[str, float | int | str]:
+        return {"learned": self.learned, "prior_deals": self.prior_deals}
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Learn from every deal that was open at a past instant, decided or not."""
+        if self.learned not in ("table", "additive"):
+            raise ValueError(f"learned is {self.learned!r}: 'table' or 'additive'")
+        if not self.prior_deals > 0:
+            raise ValueError(f"prior_deals is {self.prior_deals}: it has to be above 0")
+        known = landmarks(snapshot)
+        self.sample_ = int(np.unique(known.row).size)
+        self.won_ = int(np.unique(known.row[known.won]).size)
+        self.instead_: OpportunityStage | None = None
+        if not (known.won | known.lost).any():
+            self.instead_ = OpportunityStage("learned").fit(snapshot)
+        else:
+            self.table_ = ConversionTable(self.prior_deals).fit(known)
+            self.amounts_ = Amounts().fit(snapshot, known)
+            self.new_ = NewBusiness().fit(snapshot)
+        self._known: Landmarks = known
+        self._adjustments: dict[float, Adjustment | None] = {}
+        return self
+
+    def adjustment(self, horizon: float) -> Adjustment | None:
+        """What the attributes add within `horizon` days; None where too few wins say anything."""
+        if self.learned == "table":
+            return None
+        learned_for = nearest(horizon)
+        if learned_for not in self._adjustments:
+            self._adjustments[learned_for] = learn(self._known, self.table_, learned_for)
+        return self._adjustments[learned_for]
+
+    def chances(self, facts: pl.DataFrame, horizon: float) -> Floats:
+        """P(won within `horizon` days) of deals as `features.open_facts` gives them."""
+        if horizon <= 0:
+            return np.zeros(facts.height)
+        chance = self.table_.curves_.by(self.table_.cells(facts), horizon)
+        adjustment = self.adjustment(horizon)
+        if adjustment is None or not facts.height:
+            return chance
+        return expit(logit(chance) + adjustment.log_odds(facts, horizon))
+
+    def deals(self, snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame:
+        """`DEALS_SCHEMA`: every open deal can be won in any period to come."""
+        instead = self._instead()
+        if instead is not None:
+            return instead.deals(snapshot, periods)
+        facts = open_facts(snapshot)
+        ends = [_days(period.end, snapshot.today) for period in periods]
+        by = self._growing(facts, [*ends, EVENTUALLY])
+        amounts = self.amounts_.of(facts)
+        parts = [
+            facts.select(
+                *KEY,
+                *of_period(period),
+                win_probability=by[EVENTUALLY],
+                win_probability_by=by[end],
+                amount=amounts["m1"],
+                amount_source=amounts["amount_source"],
+            )
+            for period, end in zip(periods, ends, strict=True)
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=DEALS_SCHEMA)
+
+    def totals(
+        self,
+        snapshot: Snapshot,
+        periods: Sequence[Period],
+        segments: Sequence[SegmentKind] = ALL_SEGMENTS,
+    ) -> pl.DataFrame:
+        """`TOTALS_SCHEMA` with deals not yet created."""
+        instead = self._instead()
+        if instead is not None:
+            told = instead.totals(snapshot, periods, segments)
+            return told.with_columns(note=pl.lit(f"not_enough_history:{INSTEAD}"))
+        facts, today = open_facts(snapshot), snapshot.today
+        spans = [(_days(p.start, today), _days(p.end, today)) for p in periods]
+        by = self._growing(facts, [day for span in spans for day in span])
+        moments = self.amounts_.of(facts)
+        left_out = (
+            pl.when(pl.col("m1").is_not_null())
+            .then(None)
+            .when(pl.col("amount_problem").fill_null("") == "no_rate")
+            .then(pl.lit("no_rate"))
+            .otherwise(pl.lit("amount_missing"))
+        )
+        base = facts.select(*KEY, "amount_problem").with_columns(
+            moments.select("m1", "m2", "m3").iter_columns()
+        )
+        chances = [
+            (
+                period,
+                base.select(*KEY, "m1", "m2", "m3", left_out=left_out, inside=by[end] - by[start]),
+            )
+            for period, (start, end) in zip(periods, spans, strict=True)
+        ]
+        return totals(
+            snapshot,
+            chances,
+            segments,
+            sample=self.sample_,
+            notes=[None] * len(periods),
+            new=self.new_.expected(periods, today),
+        )
+
+    def _growing(self, facts: pl.DataFrame, horizons: Sequence[float]) -> dict[float, Floats]:
+        """Chances by each horizon; what is won by a day is won by every later one."""
+        found: dict[float, Floats] = {}
+        least = np.zeros(facts.height)
+        for horizon in sorted(set(horizons)):
+            least = np.maximum(least, self.chances(facts, horizon))
+            found[horizon] = least
+        return found
+
+    def _instead(self) -> OpportunityStage | None:
+        if not hasattr(self, "instead_"):
+            raise NotFittedError("multivariable has learned nothing yet: call fit first")
+        return self.instead_
+
+
+def _days(day: date, today: date) -> float:
+    """Days from now to the start of `day`, 0 where it has begun."""
+    return float(max((day - today).days, 0))

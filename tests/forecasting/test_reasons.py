@@ -1,0 +1,82 @@
+"""Reasons add up to the chance they explain, in both languages; calls follow from the chances."""
+
+import re
+
+import polars as pl
+import pytest
+
+from forecasting.features import open_facts
+from forecasting.history import stage_stays
+from forecasting.methods import Multivariable
+from forecasting.process import stage_norms
+from forecasting.reasons import REASONS, calls, contributions, reasons
+from forecasting.wording import LANGUAGES, Language
+from tests.contract.test_methods import BUSY, busy
+from tests.forecasting.frames import AS_OF, STAGES, TODAY, deals, now
+
+SNAPSHOT = now(*BUSY)
+METHOD = Multivariable("additive").fit(SNAPSHOT)
+NORMS = stage_norms(stage_stays(BUSY[1], BUSY[0], STAGES, AS_OF), STAGES)
+
+
+@pytest.mark.parametrize("horizon", [28.0, 700.0])
+def test_base_rate_and_contributions_are_the_stated_probability(horizon: float) -> None:
+    told = contributions(METHOD, SNAPSHOT, horizon)
+    summed = told.group_by("deal_id").agg(
+        (pl.col("base_rate").first() + pl.col("points").sum()).alias("sum"),
+        pl.col("win_probability").first(),
+    )
+    facts = open_facts(SNAPSHOT)
+    assert summed.height == facts.height > 5
+    assert ((summed["sum"] - summed["win_probability"]).abs() < 1e-9).all()
+    stated = dict(zip(facts["deal_id"], METHOD.chances(facts, horizon), strict=True))
+    for deal_id, chance in summed.select("deal_id", "win_probability").iter_rows():
+        assert chance == pytest.approx(stated[deal_id])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_printed_points_add_up(language: Language) -> None:
+    told = reasons(METHOD, SNAPSHOT, NORMS, language)
+    assert told.height > 5
+    for text in told["reasons"]:
+        chance, base = (int(each) for each in re.findall(r"(\d+) %", text)[:2])
+        points = [int(each) for each in re.findall(r"[,;] ([+-]\d+) ", text)]
+        assert base + sum(points) == chance, text
+        assert len(points) <= 4
+    assert told["reasons"].str.contains("Proposal|Qualified").any()
+
+
+def test_every_reason_is_told_in_both_languages() -> None:
+    for texts in REASONS.values():
+        assert set(texts) == set(LANGUAGES)
+        fields = [set(re.findall(r"{(\w+)", text)) for text in texts.values()]
+        assert fields[0] == fields[1]
+
+
+def test_calls_are_the_likeliest_outcome() -> None:
+    end = TODAY.replace(day=28)
+    told = calls(METHOD, SNAPSHOT, end)
+    for row in told.iter_rows(named=True):
+        by, ever = row["win_probability_by"], row["win_probability"]
+        chances = {"WIN": by, "LOSE": 1 - ever, "SLIP": ever - by}
+        assert chances[row["call"]] == pytest.approx(max(chances.values()))
+        assert row["predicted_close_date"] >= TODAY
+    assert told["close_date"].null_count() == 0
+
+
+def test_where_nothing_is_learned_nothing_is_claimed() -> None:
+    snapshot = now(deals({}))
+    method = Multivariable().fit(snapshot)
+    assert contributions(method, snapshot).height == 0
+    assert reasons(method, snapshot, NORMS, "en").height == 0
+    row = calls(method, snapshot, TODAY).row(0, named=True)
+    assert (row["call"], row["predicted_close_date"]) == (None, None)
+
+
+def test_the_same_deals_have_the_same_reasons() -> None:
+    frame, history = busy()
+    again = now(frame.reverse(), history.reverse())
+    method = Multivariable("additive").fit(again)
+    one = reasons(METHOD, SNAPSHOT, NORMS, "nb")
+    other = reasons(method, again, NORMS, "nb")
+    assert one["reasons"].to_list() == other["reasons"].to_list()

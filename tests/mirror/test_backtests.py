@@ -1,0 +1,50 @@
+"""What a back-test stored is never stored again, whatever a later run says of it."""
+
+from datetime import date
+
+import polars as pl
+from sqlalchemy import Engine
+
+from sync.mirror.backtests import last_definition, origin_rows, save_origin, stored_periods
+from sync.mirror.job_runs import start_run
+from tests.mirror.records import T0
+
+ROW = {
+    "origin": date(2026, 1, 5),
+    "period_kind": "month",
+    "period_start": date(2026, 1, 1),
+    "period_end": date(2026, 2, 1),
+    "method": "historical",
+    "variant": "mean",
+    "segment_kind": "total",
+    "segment": "",
+    "won_amount": 0.0,
+    "won_deals": 0,
+    "expected_rest": 100.0,
+    "variance_rest": 25.0,
+    "forecast": 100.0,
+    "p10": 90.0,
+    "p50": 100.0,
+    "p90": 110.0,
+    "sample": 8,
+    "note": None,
+    "actual": 105.0,
+    "actual_deals": 2,
+    "deals": "{}",
+}
+
+
+def test_a_tested_day_keeps_what_it_has_and_another_definition_stands_beside(
+    engine: Engine,
+) -> None:
+    run_id = start_run(engine, "backtest", "acme", at=T0)
+    again = pl.DataFrame([ROW | {"forecast": 999.0}])
+    assert save_origin(engine, run_id, "acme", "a", pl.DataFrame([ROW])) == 1
+    assert save_origin(engine, run_id, "acme", "a", again) == 0
+    assert save_origin(engine, run_id, "acme", "b", again) == 1
+    assert origin_rows(engine, "acme", "a")["forecast"].to_list() == [100.0]
+    assert origin_rows(engine, "acme", "b")["forecast"].to_list() == [999.0]
+    key = (date(2026, 1, 5), "month", date(2026, 1, 1))
+    assert stored_periods(engine, "acme", "a") == {key}
+    assert stored_periods(engine, "other", "a") == set()
+    assert last_definition(engine, "acme") is None
