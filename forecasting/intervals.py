@@ -182,7 +182,7 @@ def with_intervals(
                 pl.lit(shock.note, pl.String).alias("interval_note"),
             )
         )
-    added = {
+    added: dict[str, type[pl.DataType]] = {
         **_quantile_columns(),
         "shock_sd": pl.Float64,
         "shock_sample": pl.Int64,
