@@ -13,7 +13,8 @@ from sync.config.model import Config
 from sync.config.rates import rates_for
 from sync.errors import AuthError, TransientError
 from sync.report.all_connections import all_connections_report
-from sync.report.forecast import Segment, forecast_report
+from sync.report.forecast import forecast_report
+from sync.report.naming import Segment
 from tests.contract.house import house, mirrored, run
 from tests.contract.worlds import World, world_of
 from tests.fake_clock import FakeClock
@@ -97,9 +98,9 @@ class TestTogether:
         for period in total.rows:
             parts = [r for report in each for r in report.rows if r["period"] == period["period"]]
             assert len(parts) == 3
-            for name in ("won_amount", "open_amount", "forecast_crm", "open_deals"):
+            for name in ("won_amount", "forecast", "open_deals"):
                 assert period[name] == pytest.approx(sum(float(str(p[name])) for p in parts))
-        assert total.title == "all connections: opportunity-stage forecast, NOK"
+        assert total.title == "all connections: forecast, NOK"
 
     def test_in_one_currency_where_they_differ(
         self, tmp_path: Path, clock: FakeClock, sqlite_template: Path

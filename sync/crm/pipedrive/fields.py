@@ -24,6 +24,7 @@ _TYPES: Final[Mapping[ValueKind, str]] = {
     ValueKind.INTEGER: "double",
     ValueKind.DATE: "date",
     ValueKind.DATETIME: "varchar",  # Pipedrive has no type for an instant
+    ValueKind.CHOICE: "enum",
     ValueKind.CHOICES: "set",
     ValueKind.TEXT: "text",
 }
@@ -109,6 +110,8 @@ def encode(kind: ValueKind, text: str | None, *, currency: str, choices: Mapping
         case ValueKind.DATETIME:
             at = datetime.fromisoformat(text).astimezone(UTC)
             return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        case ValueKind.CHOICE:
+            return choices.get(text)
         case ValueKind.CHOICES:
             return sorted(choices[part] for part in text.split(";") if part in choices) or None
         case _:
@@ -130,6 +133,9 @@ def decode(kind: ValueKind, raw: Any, *, choices: Mapping[str, int]) -> str | No
             case ValueKind.DATETIME:
                 at = values.instant(str(raw).removesuffix(" UTC"))
                 return None if at is None else values.iso(at)
+            case ValueKind.CHOICE:
+                codes = {number: code for code, number in choices.items()}
+                return codes.get(int(raw), f"#{raw}")
             case ValueKind.CHOICES:
                 codes = {number: code for code, number in choices.items()}
                 return ";".join(sorted(codes.get(number, f"#{number}") for number in raw))
