@@ -18,7 +18,7 @@ def test_a_token_with_every_scope_passes_and_nothing_is_written(portal: Portal) 
     assert all(check.ok for check in found.values())
     assert found["account"].detail == f"portal {portal.crm.portal_id}, Europe/Oslo, NOK"
     assert found["search for deals"].detail == "3 deals"
-    assert "not tried" in found["property groups"].detail
+    assert "first write-back" in found["property groups"].detail
     assert {check.needed_for for check in found.values()} == {
         "reading",
         "owners' names",
