@@ -5,12 +5,13 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from sync.alerts.channels.activity import ActivityChannel
 from sync.alerts.channels.base import Channel
 from sync.alerts.channels.console import ConsoleChannel
 from sync.alerts.channels.email import EmailChannel
@@ -18,14 +19,31 @@ from sync.alerts.channels.webhook import WebhookChannel
 from sync.clock import Clock, SystemClock
 from sync.config import model
 from sync.config.loader import Loaded, default_path, load
+from sync.config.rates import rates_for
 from sync.config.secrets import Secrets
-from sync.crm.base import CrmSink, CrmSource
+from sync.crm.base import CrmSink, CrmSource, FollowUps
+from sync.crm.files.book import Book
+from sync.crm.files.intake import FolderSettings
+from sync.crm.files.preview import Preview, preview
+from sync.crm.files.sink import FileSink
+from sync.crm.files.source import FileSource
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
+from sync.crm.pipedrive.activities import Activities
+from sync.crm.pipedrive.client import PipedriveClient
+from sync.crm.pipedrive.credentials import ApiToken
+from sync.crm.pipedrive.field_map import FieldMap
+from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
+from sync.crm.pipedrive.ledger import Ledger
+from sync.crm.pipedrive.sink import PipedriveSink
+from sync.crm.pipedrive.source import PipedriveSource
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
+from sync.jobs.write_back import specs_in
+from sync.mirror import read
+from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
 from sync.writeback.fields import PROPERTY_NAMES
 
@@ -38,15 +56,20 @@ class Connected:
     source: CrmSource
     sink: CrmSink
     requests: Callable[[], int]
+    follow_ups: FollowUps | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that a command needs, opened from one configuration."""
+    """Everything that a command needs, opened from one configuration.
+
+    activities: what each Pipedrive connection has looked up, for as long as the process lives.
+    """
 
     loaded: Loaded
     engine: Engine
     clock: Clock
+    activities: dict[str, Activities] = field(default_factory=dict)
 
     @property
     def config(self) -> model.Config:
@@ -62,6 +85,50 @@ class App:
             raise ConfigError(f"There is no connection {only!r}; the configuration has: {names}.")
         return chosen
 
+    def connected(self, settings: model.Connection) -> Connected:
+        """The CRM of a connection, with its token read from the environment now; nothing is sent
+        yet."""
+        match settings:
+            case model.HubSpotConnection():
+                return _connect_hubspot(settings, self.loaded.secrets, self.clock)
+            case model.PipedriveConnection():
+                return self._connect_pipedrive(settings)
+            case model.FileConnection():
+                return _connect_folder(settings, self.clock)
+
+    def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
+        state = AdapterState(self.engine, settings.name, self.clock)
+        client = PipedriveClient(
+            ApiToken(self.loaded.secrets.token(settings).get_secret_value()),
+            base_url=settings.base_url,
+            timeout_s=settings.request_timeout_s,
+            deadline_s=settings.deadline_s,
+            limiter=Limiter(share=settings.rate_limit_share, clock=self.clock),
+            ledger=Ledger(
+                share=settings.daily_budget_share,
+                budget_tokens=settings.daily_budget_tokens,
+                clock=self.clock,
+                state=state,
+            ),
+            clock=self.clock,
+        )
+        specs = specs_in(self.config.language)
+        known = read.account(self.engine, settings.name)
+        source = PipedriveSource(
+            settings.name,
+            client,
+            lookback=timedelta(minutes=settings.lookback_minutes),
+            rescan_open=timedelta(hours=settings.rescan_open_hours),
+            own_properties=specs,
+            state=state,
+            clock=self.clock,
+            rates=rates_for(self.config, known.home_currency if known else None),
+            activities=self.activities.setdefault(settings.name, Activities()),
+        )
+        sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
+        follow_ups = PipedriveFollowUps(client, source.reader, state)
+        return Connected(settings, source, sink, lambda: client.requests, follow_ups)
+
     def context(
         self,
         settings: model.Connection,
@@ -72,7 +139,7 @@ class App:
         allow_mass_alert: bool = False,
     ) -> JobContext:
         """A job's surroundings, with the connection's token read from the environment now."""
-        connected = connect(settings, self.loaded.secrets, self.clock)
+        connected = self.connected(settings)
         return JobContext(
             config=self.config,
             settings=settings,
@@ -80,7 +147,9 @@ class App:
             clock=self.clock,
             source=connected.source,
             sink=connected.sink,
-            channels=open_channels(self.config.alerts.channels, self.loaded.secrets),
+            channels=open_channels(
+                self.config.alerts.channels, self.loaded.secrets, connected.follow_ups
+            ),
             requests=connected.requests,
             holder=holder(),
             progress=progress or Silent(),
@@ -122,8 +191,9 @@ def open_app(
         engine.dispose()
 
 
-def connect(settings: model.Connection, secrets: Secrets, clock: Clock) -> Connected:
-    """Build the adapter of one connection; nothing is sent yet."""
+def _connect_hubspot(
+    settings: model.HubSpotConnection, secrets: Secrets, clock: Clock
+) -> Connected:
     limiter = Limiter(share=settings.rate_limit_share, clock=clock)
     client = HubSpotClient(
         secrets.token(settings).get_secret_value(),
@@ -145,17 +215,60 @@ def connect(settings: model.Connection, secrets: Secrets, clock: Clock) -> Conne
     return Connected(settings, source, sink, lambda: client.requests)
 
 
-def open_channels(channels: Sequence[model.Channel], secrets: Secrets) -> list[Channel]:
-    """The configured alert channels, each under a name that stays the same between runs."""
+def _connect_folder(settings: model.FileConnection, clock: Clock) -> Connected:
+    folder = FolderSettings(
+        connection=settings.name,
+        folder=Path(settings.folder),
+        mapping=Path(settings.mapping) if settings.mapping else None,
+        zone=settings.time_zone,
+        home_currency=settings.home_currency,
+        contents=settings.contents,
+        max_drop_share=settings.max_drop_share,
+    )
+    book = Book(folder.folder)
+    source = FileSource(folder, book, clock)
+    sink = FileSink(folder, Path(settings.outbox), book)
+    return Connected(settings, source, sink, lambda: source.files_read)
+
+
+def preview_file(
+    file: Path, settings: model.FileConnection | None, *, mapping: Path | None, clock: Clock
+) -> Preview:
+    """What would be made of an export. settings: None = those of a new file connection."""
+    assumed = settings or model.FileConnection(kind="file", name="files", folder="import")
+    configured = Path(assumed.mapping) if assumed.mapping else None
+    return preview(
+        file,
+        mapping=mapping or configured,
+        zone=assumed.time_zone,
+        home_currency=assumed.home_currency,
+        clock=clock,
+    )
+
+
+def open_channels(
+    channels: Sequence[model.Channel], secrets: Secrets, follow_ups: FollowUps | None = None
+) -> list[Channel]:
+    """The configured alert channels, each under a name that stays the same between runs.
+
+    follow_ups: None where the CRM has no tasks; channels that are tasks are then left out.
+    """
     opened: list[Channel] = []
     for number, channel in enumerate(channels):
         same = [c.kind for c in channels[:number]].count(channel.kind)
         name = channel.kind if same == 0 else f"{channel.kind}-{same + 1}"
-        opened.append(_open_channel(name, channel, secrets))
+        if isinstance(channel, model.ActivityChannel):
+            opened += [ActivityChannel(name, follow_ups)] if follow_ups is not None else []
+        else:
+            opened.append(_open_channel(name, channel, secrets))
     return opened
 
 
-def _open_channel(name: str, channel: model.Channel, secrets: Secrets) -> Channel:
+def _open_channel(
+    name: str,
+    channel: model.ConsoleChannel | model.WebhookChannel | model.EmailChannel,
+    secrets: Secrets,
+) -> Channel:
     match channel:
         case model.ConsoleChannel():
             return ConsoleChannel(name)

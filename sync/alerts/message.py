@@ -82,11 +82,22 @@ class Alerted:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """One alert as something to do. why, step: one sentence each."""
+
+    deal_id: str
+    rule: str
+    why: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A digest in every form a channel may need.
 
     key: the same for the same alerts. to: the owner's address, None = nobody to write to.
-    subject speaks to the owner, headline of them. mrkdwn: Slack's mark-up, escaped.
+    subject speaks to the owner, headline of them. mrkdwn: Slack's mark-up, escaped. tasks: every
+    alert by itself, for channels that are no digest.
     """
 
     key: str
@@ -101,6 +112,7 @@ class Message:
     html: str
     mrkdwn: str
     mrkdwn_headline: str
+    tasks: tuple[Task, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ def compose(
         html=_html(shown, more, language),
         mrkdwn=_mrkdwn(shown, more, language),
         mrkdwn_headline=_slack(headline),
+        tasks=tuple(_task(alert, language, sentence) for alert in alerts),
     )
 
 
@@ -195,6 +208,11 @@ def _line(group: Sequence[Alerted], language: Language, sentence: Sentence) -> _
         steps=tuple(dict.fromkeys(fix(alert.rule, language) for alert in group)),
         url=first.url,
     )
+
+
+def _task(alert: Alerted, language: Language, sentence: Sentence) -> Task:
+    why = plain(sentence(alert.rule, alert.evidence, language))
+    return Task(alert.deal_id, alert.rule, why, fix(alert.rule, language))
 
 
 def _headline(count: int, owner: Recipient | None, language: Language) -> str:

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from sync.alerts.channels.console import ConsoleChannel
 from sync.bootstrap import App, open_app
-from sync.cli.salesperson_view import salesperson_view
+from sync.cli.demo_crms import NAME, TOKEN_ENV, DemoCrm, Simulation, simulated
 from sync.cli.state import Language, bars, report_results
 from sync.clock import SystemClock
 from sync.errors import ConfigError
@@ -37,9 +37,6 @@ from sync.report.velocity import velocity_report
 from sync.report.writeback import journal_report
 from sync.sandbox.generator import generate
 from sync.sandbox.salespeople import perform, plan_edits
-from sync.sandbox.server import Sandbox, serve
-
-TOKEN_ENV = "DEALPULSE_DEMO_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 TESTED_DAYS = 250
 """Eight months of history to back-test on, one day in each."""
@@ -50,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    crm: Annotated[DemoCrm, typer.Option(help="Which CRM is simulated.")] = DemoCrm.HUBSPOT,
     deals: Annotated[int, typer.Option(help="Deals in the simulated CRM.", min=50)] = 3000,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
     language: Annotated[
@@ -62,15 +60,15 @@ def demo(
 ) -> None:
     """Show the whole loop on a simulated CRM: nothing to install, no account, no network.
 
-    A company's three years of deals are served by a HubSpot look-alike on this machine. dealpulse
-    pulls them, assesses them, writes back and alerts; salespeople then change some deals, and the
-    second cycle finds just those.
+    A company's three years of deals are served by a HubSpot or Pipedrive look-alike on this
+    machine, or exported as CSV. dealpulse pulls them, assesses them, writes back and alerts;
+    salespeople then change some deals, and the second cycle finds just those.
     """
     console = Console()
     console = Console(width=min(console.width, 120) if console.is_terminal else 100)
     clock = SystemClock()
     company = generate(seed=seed, until=clock.now(), years=3, deals=deals)
-    with serve(company, clock=clock) as sandbox, _home(keep) as home:
+    with _home(keep) as home, simulated(crm, company, clock, home) as sandbox:
         config = _write_config(home, sandbox, language.value)
         environ = {**os.environ, TOKEN_ENV: sandbox.token}
         environ.pop("DEALPULSE_DATABASE_URL", None)
@@ -79,7 +77,7 @@ def demo(
             _salespeople_work(sandbox, console, seed)
             _second_cycle(app, sandbox, console)
             _as_salespeople_see_it(app, sandbox, console)
-    _how_to_go_on(console, keep)
+    _how_to_go_on(console, sandbox, keep)
 
 
 @contextmanager
@@ -98,20 +96,15 @@ def _home(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _write_config(home: Path, sandbox: Sandbox, language: str) -> Path:
+def _write_config(home: Path, sandbox: Simulation, language: str) -> Path:
     path = home / "dealpulse.yaml"
     settings = {
         "language": language,
         "database": {"url": f"sqlite:///{home / 'dealpulse.db'}"},
         "connections": [
-            {
-                "kind": "hubspot",
-                "name": "demo",
-                "token_env": TOKEN_ENV,
-                "base_url": sandbox.url,
-                "write_back": {"enabled": True},
-            }
+            {**sandbox.settings, "name": NAME, "write_back": {"enabled": True}},
         ],
+        **sandbox.more,
     }
     text = yaml.safe_dump(settings, sort_keys=False)
     path.write_text(text, encoding="utf-8")
@@ -133,22 +126,23 @@ def _heading(console: Console, text: str) -> None:
     console.print(Rule(Text(text, style="bold"), align="left"))
 
 
-def _first_cycle(app: App, sandbox: Sandbox, console: Console, company: str, deals: int) -> None:
-    _heading(console, f"1  A CRM with {deals:,} deals of {company}, served at {sandbox.url}")
+def _first_cycle(app: App, sandbox: Simulation, console: Console, company: str, deals: int) -> None:
+    _heading(console, f"1  A CRM with {deals:,} deals of {company}, {sandbox.where}")
+    sandbox.settle()
     _run(app, console, [chain.PULL])
-    show([mirror_report(app.engine, "demo")], Format.TABLE, console)
+    show([mirror_report(app.engine, NAME)], Format.TABLE, console)
 
     _heading(console, "2  What dealpulse computes from it")
     first = app.clock.now().date() - timedelta(days=TESTED_DAYS)
     _run(app, console, [Job("backtest", backtest_since(first, "month")), chain.ASSESS])
-    show([forecast_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
-    show([backtest_report(app.engine, "demo")], Format.TABLE, console)
-    show([velocity_report(app.engine, "demo", Segment.TOTAL)], Format.TABLE, console)
-    show(quality_report(app.engine, "demo", app.config, worst=5), Format.TABLE, console)
+    show([forecast_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
+    show([backtest_report(app.engine, NAME)], Format.TABLE, console)
+    show([velocity_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
+    show(quality_report(app.engine, NAME, app.config, worst=5), Format.TABLE, console)
 
     _heading(console, "3  What it writes back to the CRM, and whom it alerts")
     (written,) = _run(app, console, [chain.WRITE_BACK])
-    show([journal_report(app.engine, "demo", written.run_id, limit=4)], Format.TABLE, console)
+    show([journal_report(app.engine, NAME, written.run_id, limit=4)], Format.TABLE, console)
     _deliver_alerts(app, console)
 
 
@@ -167,27 +161,27 @@ def _deliver_alerts(app: App, console: Console) -> None:
     console.print(f"  and {len(digests) - 1} more, one for each owner.", style="dim")
 
 
-def _salespeople_work(sandbox: Sandbox, console: Console, seed: int) -> None:
+def _salespeople_work(sandbox: Simulation, console: Console, seed: int) -> None:
     _heading(console, "4  Meanwhile, salespeople work in the CRM")
-    edits = plan_edits(sandbox.crm, seed=seed)
-    perform(sandbox.crm, edits)
+    edits = plan_edits(sandbox.desk, seed=seed)
+    perform(sandbox.desk, edits)
     for edit in edits:
         console.print(f"  {edit.description}", markup=False, highlight=False)
 
 
-def _second_cycle(app: App, sandbox: Sandbox, console: Console) -> None:
+def _second_cycle(app: App, sandbox: Simulation, console: Console) -> None:
     _heading(console, "5  The second cycle finds just that")
-    sandbox.requests.clear()
+    sandbox.settle()
     (settings,) = app.config.connections
     results = _run(app, console, [*chain.cycle(settings), chain.DELIVER_ALERTS])
     written = next(r for r in results if r.job == chain.WRITE_BACK.name)
-    show([mirror_report(app.engine, "demo")], Format.TABLE, console)
-    show([journal_report(app.engine, "demo", written.run_id, limit=12)], Format.TABLE, console)
+    show([mirror_report(app.engine, NAME)], Format.TABLE, console)
+    show([journal_report(app.engine, NAME, written.run_id, limit=12)], Format.TABLE, console)
 
 
-def _as_salespeople_see_it(app: App, sandbox: Sandbox, console: Console) -> None:
+def _as_salespeople_see_it(app: App, sandbox: Simulation, console: Console) -> None:
     _heading(console, "6  Read back from the CRM, as a salesperson sees it")
-    for title, lines in salesperson_view(app.engine, "demo", sandbox.url, sandbox.token, count=3):
+    for title, lines in sandbox.cards(app.engine, count=3):
         table = Table(show_header=False, box=None, padding=(0, 1))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -196,12 +190,11 @@ def _as_salespeople_see_it(app: App, sandbox: Sandbox, console: Console) -> None
         console.print(Panel(table, title=Text(title), title_align="left"))
 
 
-def _how_to_go_on(console: Console, keep: Path | None) -> None:
+def _how_to_go_on(console: Console, sandbox: Simulation, keep: Path | None) -> None:
     _heading(console, "With your own CRM")
     console.print(
-        "  export HUBSPOT_TOKEN=...      a service key or private app token\n"
-        "  dealpulse init                writes dealpulse.yaml\n"
-        "  dealpulse check               what the token may read and write\n"
+        f"{sandbox.start}\n"
+        "  dealpulse check               what can be read and written\n"
         "  dealpulse sync                the first load\n"
         "  dealpulse forecast            and: velocity, quality\n"
         "  dealpulse writeback plan      what it would write, once you switch it on\n"

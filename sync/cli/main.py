@@ -9,7 +9,18 @@ import typer
 from rich.console import Console
 
 from sync import __version__
-from sync.cli import alerts, backtest, daemon, demo, results, sandbox, setup, state, writeback
+from sync.cli import (
+    alerts,
+    backtest,
+    daemon,
+    demo,
+    files,
+    results,
+    sandbox,
+    setup,
+    state,
+    writeback,
+)
 from sync.cli import sync as sync_commands
 from sync.config.secrets import redact
 from sync.errors import DealpulseError
@@ -62,6 +73,7 @@ def root(
 
 setup.register(app)
 sync_commands.register(app)
+files.register(app)
 results.register(app)
 backtest.register(app)
 writeback.register(app)

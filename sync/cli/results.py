@@ -1,11 +1,13 @@
 """What was computed: forecast, velocity, quality. These commands read the mirror only."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from sync.cli.state import ConnectionOption, FormatOption, State, show_each
 from sync.config.model import Connection
+from sync.report.all_connections import all_connections_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import ForecastSegment, Segment
 from sync.report.quality import quality_report
@@ -56,7 +58,9 @@ def forecast(
             )
             return [report]
 
-        show_each(app, connection, form, build)
+        several = connection is None and by == ForecastSegment.TOTAL and len(config.connections) > 1
+        together = partial(all_connections_report, app.engine, config) if several else None
+        show_each(app, connection, form, build, together)
 
 
 def velocity(

@@ -1,31 +1,57 @@
 """Written properties read back over the CRM's own API, labelled as the CRM labels them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import requests
-from sqlalchemy import Engine
-
-from sync.mirror.assessments import most_explained
 
 TIMEOUT_S = 30
 
 
-def salesperson_view(
-    engine: Engine, connection: str, url: str, token: str, *, count: int
-) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Title and (label, value) lines of the `count` open deals with the most findings."""
+Card = tuple[str, list[tuple[str, str]]]
+"""A deal's title, and (label, value) lines."""
+
+
+def hubspot_cards(deal_ids: Iterable[str], url: str, token: str) -> Iterator[Card]:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
         definitions = _get(session, f"{url}/crm/v3/properties/deals")["results"]
         ours = {d["name"]: d for d in definitions if d["name"].startswith("dealpulse_")}
-        for deal_id in most_explained(engine, connection, count):
+        for deal_id in deal_ids:
             deal = _get(
                 session,
                 f"{url}/crm/v3/objects/deals/{deal_id}",
                 properties=",".join(["dealname", "amount", "closedate", *ours]),
             )
             yield _card(deal["properties"], ours)
+
+
+def pipedrive_cards(deal_ids: Iterable[str], url: str, token: str) -> Iterator[Card]:
+    with requests.Session() as session:
+        session.headers["x-api-token"] = token
+        listed = _get(session, f"{url}/api/v2/dealFields", limit="500")["data"]
+        ours = [field for field in listed if field["field_name"].startswith("dealpulse")]
+        for deal_id in deal_ids:
+            deal = _get(session, f"{url}/api/v2/deals/{deal_id}")["data"]
+            lines = [
+                ("Value", f"{deal['value']} {deal['currency']}"),
+                ("Expected close date", deal["expected_close_date"] or ""),
+            ]
+            lines += [
+                (f["field_name"], _in_pipedrive(deal["custom_fields"].get(f["field_code"]), f))
+                for f in ours
+            ]
+            yield deal["title"], lines
+
+
+def _in_pipedrive(value: object, field: Mapping[str, Any]) -> str:
+    """As Pipedrive's screens render it: choices by their labels, money with its currency."""
+    labels = {option["id"]: option["label"] for option in field.get("options") or ()}
+    if isinstance(value, list):
+        return ", ".join(str(labels.get(each, each)) for each in value)
+    if isinstance(value, dict):
+        return " ".join(str(value[key]) for key in ("value", "currency") if value.get(key))
+    return "" if value is None else str(value)
 
 
 def _get(session: requests.Session, url: str, **query: str) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """Setting up: init, check, db upgrade."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sync.bootstrap import connect
 from sync.cli.state import ConnectionOption, FormatOption, Language, State, notices, show_each
 from sync.config.example import init_text
-from sync.config.model import Connection
+from sync.config.model import ApiConnection, Connection
 from sync.errors import AuthError, ConfigError
 from sync.jobs.write_back import specs_in
 from sync.report.check import check_report
@@ -24,12 +24,26 @@ def register(app: typer.Typer) -> None:
     app.add_typer(database, name="db", rich_help_panel="Set up")
 
 
+class Crm(StrEnum):
+    HUBSPOT = "hubspot"
+    PIPEDRIVE = "pipedrive"
+    FILE = "file"
+
+
+_TOKENS = {Crm.HUBSPOT: "HUBSPOT_TOKEN", Crm.PIPEDRIVE: "PIPEDRIVE_TOKEN"}
+
+
 def init(
     context: typer.Context,
-    name: Annotated[str, typer.Option(help="Your short name for the CRM account.")] = "hubspot",
+    crm: Annotated[Crm, typer.Option(help="Which CRM; file = any that can export.")] = Crm.HUBSPOT,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Your short name for the CRM account.  [default: the CRM's]"),
+    ] = None,
     token_env: Annotated[
-        str, typer.Option(help="The environment variable that holds the token.")
-    ] = "HUBSPOT_TOKEN",  # noqa: S107 - the variable's name
+        str | None,
+        typer.Option(help="The environment variable that holds the token.  [default: the CRM's]"),
+    ] = None,
     language: Annotated[
         Language, typer.Option(help="Of alerts, explanations and property labels.")
     ] = Language.EN,
@@ -46,7 +60,14 @@ def init(
     path = state.config_path or Path("dealpulse.yaml")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already; use --force to overwrite it.")
-    text = init_text(name=name, token_env=token_env, language=language.value, base_url=base_url)
+    variable = token_env or _TOKENS.get(crm)
+    text = init_text(
+        kind=crm.value,
+        name=name or crm.value,
+        token_env=variable,
+        language=language.value,
+        base_url=base_url,
+    )
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -55,8 +76,10 @@ def init(
         ) from None
     console = notices()
     console.print(f"Wrote {path}. Next:", markup=False)
-    if not os.environ.get(token_env):
-        console.print(f"  export {token_env}=...    (the CRM's access token)", markup=False)
+    if variable is None:
+        console.print("  put an export of your deals into the folder it names", markup=False)
+    elif not os.environ.get(variable):
+        console.print(f"  export {variable}=...    (the CRM's access token)", markup=False)
     console.print("  dealpulse check          (what it can read and write)", markup=False)
     console.print("  dealpulse sync           (the first load)", markup=False)
 
@@ -75,7 +98,7 @@ def check(
     with state.app(migrate=True) as app:
 
         def build(settings: Connection) -> list[Report]:
-            connected = connect(settings, app.loaded.secrets, app.clock)
+            connected = app.connected(settings)
             try:
                 report, refused = check_report(
                     connected.source,
@@ -85,7 +108,8 @@ def check(
                     app.config.staleness.after_days,
                 )
             except AuthError as error:
-                error.add_note(f"{settings.name} takes its token from {settings.token_env}.")
+                if isinstance(settings, ApiConnection):
+                    error.add_note(f"{settings.name} takes its token from {settings.token_env}.")
                 raise
             failed.extend(refused)
             return [report]

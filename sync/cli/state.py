@@ -117,11 +117,16 @@ def report_results(results: list[JobResult], console: Console) -> DealpulseError
 
 
 def show_each(
-    app: App, only: str | None, form: Format, build: Callable[[Connection], Sequence[Report]]
+    app: App,
+    only: str | None,
+    form: Format,
+    build: Callable[[Connection], Sequence[Report]],
+    together: Callable[[], Report] | None = None,
 ) -> None:
     """Show what `build` makes of every connection; one failing does not keep the others from it.
 
-    Raises the first error at the end.
+    `together`: what all come to, shown last where all could be shown. Raises the first error at
+    the end.
     """
     reports: list[Report] = []
     failures: list[DealpulseError] = []
@@ -130,6 +135,8 @@ def show_each(
             reports += build(settings)
         except DealpulseError as error:
             failures.append(error)
+    if together is not None and not failures:
+        reports.append(together())
     if reports:
         show(reports, form, screen())
     for later in failures[1:]:

@@ -78,7 +78,8 @@ class _Place:
     hidden: bool = False
 
     def deeper(self, *, hidden: bool = False) -> "_Place":
-        return replace(self, indent=self.indent + 2, hidden=self.hidden or hidden)
+        given = {} if hidden else self.given  # what is known is of the entry that is chosen
+        return replace(self, indent=self.indent + 2, given=given, hidden=self.hidden or hidden)
 
     def line(self, text: str, *, shown: bool = True) -> str:
         mark = "" if shown and not self.hidden else "#"

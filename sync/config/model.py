@@ -71,11 +71,43 @@ class WriteBack(Strict):
     )
 
 
-class HubSpotConnection(Strict):
-    kind: Literal["hubspot"] = Field(description="Which CRM this is.")
-    name: ConnectionName = Field(
-        description="Your short name for this account; kept for ever.", examples=["main"]
+_NAME = "Your short name for this account; kept for ever."
+
+
+class CrmConnection(Strict):
+    """What every kind of connection has."""
+
+    name: ConnectionName = Field(description=_NAME, examples=["main"])
+    write_back: WriteBack = Field(
+        default_factory=WriteBack, description="What goes back to the CRM."
     )
+
+
+class ApiConnection(CrmConnection):
+    """A CRM that is called over HTTP."""
+
+    token_env: EnvName = Field(description="The environment variable that holds the token.")
+    request_timeout_s: float = Field(60, gt=0, description="Give up on one request after this.")
+    deadline_s: float = Field(
+        600, gt=0, description="Give up on one call, with all its retries, after this."
+    )
+    rate_limit_share: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="How much of the account's rate limit dealpulse may use; "
+        "the rest stays with your other apps.",
+    )
+    lookback_minutes: float = Field(
+        10,
+        ge=1,
+        description="How far each pull reaches back behind the last one, because CRMs show "
+        "changes late.",
+    )
+
+
+class HubSpotConnection(ApiConnection):
+    kind: Literal["hubspot"] = Field(description="Which CRM this is.")
     token_env: EnvName = Field(
         "HUBSPOT_TOKEN",
         description="The environment variable that holds the access token "
@@ -87,29 +119,74 @@ class HubSpotConnection(Strict):
     base_url: WebAddress = Field(
         "https://api.hubapi.com", description="Only for a proxy, or the sandbox."
     )
-    rate_limit_share: float = Field(
-        0.75,
+
+
+class PipedriveConnection(ApiConnection):
+    kind: Literal["pipedrive"] = Field(description="Which CRM this is.")
+    name: ConnectionName = Field(description=_NAME, examples=["pipedrive"])
+    token_env: EnvName = Field(
+        "PIPEDRIVE_TOKEN", description="The environment variable that holds the API token."
+    )
+    base_url: WebAddress = Field(
+        "https://api.pipedrive.com",
+        description="Your company's own address works too: https://COMPANY.pipedrive.com.",
+    )
+    daily_budget_share: float = Field(
+        0.4,
         gt=0,
         le=1,
-        description="How much of the account's rate limit dealpulse may use; "
-        "the rest stays with your other apps.",
+        description="How much of the company's daily token budget dealpulse may use, "
+        "stage history included; it stops before that.",
     )
-    request_timeout_s: float = Field(60, gt=0, description="Give up on one request after this.")
-    deadline_s: float = Field(
-        600, gt=0, description="Give up on one call, with all its retries, after this."
+    daily_budget_tokens: int | None = Field(
+        None,
+        ge=1000,
+        description="The company's daily budget, where Pipedrive does not tell it: "
+        "30,000 x plan multiplier x seats. None = as told, else 30,000.",
+        examples=[60_000],
     )
-    lookback_minutes: float = Field(
-        10,
-        ge=1,
-        description="How far each pull reaches back behind the last one, because HubSpot's "
-        "search sees changes late.",
-    )
-    write_back: WriteBack = Field(
-        default_factory=WriteBack, description="What goes back to the CRM."
+    rescan_open_hours: float = Field(
+        6,
+        gt=0,
+        description="Read all open deals again this often; their people, mails and "
+        "activities change without the deal looking changed.",
     )
 
 
-Connection = HubSpotConnection
+class FileConnection(CrmConnection):
+    kind: Literal["file"] = Field(description="Which CRM this is.")
+    name: ConnectionName = Field(description=_NAME, examples=["files"])
+    folder: str = Field(
+        description="Exports are put here, as CSV or XLSX; each is read once it stops growing.",
+        examples=["import"],
+    )
+    mapping: str | None = Field(
+        None,
+        description="The mapping file (see docs/files.md); `dealpulse import FILE --dry-run` "
+        "proposes one. None = guess from the headings.",
+        examples=["dult.yaml"],
+    )
+    time_zone: TimeZone = Field("Europe/Oslo", description="The zone of the file's dates.")
+    home_currency: CurrencyCode = Field("NOK", description="What reports are in.")
+    contents: Literal["full", "delta"] = Field(
+        "full",
+        description="full: each file holds every deal, and one that is missing was deleted. "
+        "delta: a file holds what changed.",
+    )
+    max_drop_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Refuse a full file that would drop more than this share of the deals.",
+    )
+    outbox: str = Field(
+        "outbox", description="Where forecasts go, as CSV and XLSX, once write_back is on."
+    )
+
+
+Connection = Annotated[
+    HubSpotConnection | PipedriveConnection | FileConnection, Field(discriminator="kind")
+]
 
 
 class Forecast(Strict):
@@ -203,7 +280,16 @@ class EmailChannel(Strict):
     )
 
 
-Channel = Annotated[ConsoleChannel | WebhookChannel | EmailChannel, Field(discriminator="kind")]
+class ActivityChannel(Strict):
+    kind: Literal["activity"] = Field(
+        description="Make a task on the deal for its owner, in the CRM itself; it is closed when "
+        "put right. Pipedrive only: other connections pass it over."
+    )
+
+
+Channel = Annotated[
+    ConsoleChannel | WebhookChannel | EmailChannel | ActivityChannel, Field(discriminator="kind")
+]
 
 
 class Alerts(Strict):
@@ -289,10 +375,17 @@ class Config(Strict):
     connections: list[Connection] = Field(
         min_length=1, description="The CRM accounts to read, one entry each."
     )
+    reporting_currency: CurrencyCode | None = Field(
+        None,
+        description="Totals over all connections are in this currency; none = there is one only "
+        "where all have the same home currency.",
+        examples=["NOK"],
+    )
     exchange_rates: dict[CurrencyCode, Rate] = Field(
         default_factory=dict,
-        description="What one unit is worth in the home currency, for deals whose CRM gives no "
-        "converted amount. A missing rate is reported, never taken as 1.",
+        description="What one unit is worth in the reporting currency, or in the home currency "
+        "where there is none; for deals whose CRM gives no converted amount, and for totals over "
+        "all connections. A missing rate is reported, never taken as 1.",
         examples=[{"EUR": Decimal("11.60")}],
     )
     forecast: Forecast = Field(

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from sync.config.document import Path
 from sync.config.secrets import is_secret_name, looks_secret
-from sync.config.settings import all_settings, choices, model_at
+from sync.config.settings import all_settings, bare, choices, entry_models, kind_of, model_at
 
 _PLAIN = {
     "int_parsing": "must be a whole number",
@@ -154,11 +154,19 @@ def _choose(path: Path, data: Any, context: dict[str, Any]) -> str:
     expected = str(context.get("expected") or context.get("expected_tags") or "")
     allowed = [each.strip(" '") for each in expected.replace(" or ", ",").split(",") if each]
     if not allowed:
-        return "is missing: say which kind this is, like 'kind: console'"
+        return f"is missing. One of: {', '.join(_kinds(path, data))}."
     value = str(_value_at(path, data) or "").lower()
     near = difflib.get_close_matches(value, allowed, 1, 0.6)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"must be one of: {', '.join(allowed)}{_is(path, data)}{hint}"
+
+
+def _kinds(path: Path, data: Any) -> list[str]:
+    """The kinds of entry that the list may hold in which `path` names an entry's kind."""
+    *around, name, _, _ = path
+    model = model_at(tuple(around), data)
+    info = model.model_fields.get(str(name)) if model else None
+    return [kind_of(entry) for entry in entry_models(bare(info.annotation))] if info else []
 
 
 def _is(path: Path, data: Any) -> str:

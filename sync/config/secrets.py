@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from sync.config.model import Connection, EmailChannel, WebhookChannel
+from sync.config.model import ApiConnection, EmailChannel, WebhookChannel
 from sync.errors import ConfigError
 
 DATABASE_URL_ENV: Final = "DEALPULSE_DATABASE_URL"
@@ -74,7 +74,7 @@ class Secrets:
     def __repr__(self) -> str:
         return "Secrets(***)"
 
-    def token(self, connection: Connection) -> SecretStr:
+    def token(self, connection: ApiConnection) -> SecretStr:
         """The access token of a CRM account, fit for an HTTP header."""
         name = connection.token_env
         wanted = f"the access token of connection {connection.name!r}"

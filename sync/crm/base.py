@@ -4,7 +4,7 @@ Records are the mirror's vocabulary, not a vendor's: an adapter's mapping.py tra
 Instants are aware and in UTC, amounts are Decimal, ids are strings as the CRM gives them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -177,6 +177,8 @@ class DealPage:
     deals: full current state, to be upserted if `modified_at` is not older than the mirror's.
     changes: complete known history of the fields in `Capabilities.history` for those deals.
     removals: deals that left. `cursor`: where to resume after this page.
+    whole_history: ids of deals whose `changes` are all that the CRM knows of those fields, for a
+    CRM that tells it only now and then: what comparing pulls found of them gives way.
     left_out: what could not be read for want of a scope, each with what to do; deals go on.
     """
 
@@ -186,6 +188,7 @@ class DealPage:
     removals: Sequence[Removal] = ()
     unparsed: Sequence[Unparsed] = ()
     left_out: Sequence[str] = ()
+    whole_history: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +332,30 @@ class WriteOutcome:
     trace_id: str
     result: WriteResult
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Something for a deal's owner to do. rule: what found it. lines: why, what next."""
+
+    deal_id: str
+    rule: str
+    subject: str
+    lines: tuple[str, ...]
+
+
+class FollowUps(Protocol):
+    """Tasks in the CRM, for those that have them."""
+
+    def open(self, follow_up: FollowUp) -> bool:
+        """Make it, unless one of ours is open for that deal and rule; whether it was made now.
+
+        Raises PermanentError where the CRM refuses, TransientError where it may be tried again:
+        what did arrive is found then, and not made twice.
+        """
+
+    def close_others(self, standing: Collection[tuple[str, str]]) -> int:
+        """Mark as done what we opened for a (deal, rule) that is not `standing`; how many."""
 
 
 class CrmSink(Protocol):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from forecasting.quality import messages
 from sync.alerts import deliver as delivery
 from sync.alerts import store
+from sync.alerts.channels.base import Closing
 from sync.alerts.deliver import DeliveryReport
 from sync.alerts.inputs import Inputs, read_inputs
 from sync.alerts.rules import AlertPlan, brake, plan
@@ -24,11 +25,23 @@ def raise_alerts(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - ever
         [channel.name for channel in ctx.channels],
         at=ctx.clock.now(),
     )
-    return {
+    counts = {
         "raised": report.raised,
         "resolved": report.resolved,
         "withdrawn": report.withdrawn,
     }
+    return counts | _close_what_ended(ctx, found, wanted)
+
+
+def _close_what_ended(ctx: JobContext, found: Inputs, wanted: AlertPlan) -> Counts:
+    """Tasks and the like whose alert no longer stands, in channels that can take them back."""
+    closing = [channel for channel in ctx.channels if isinstance(channel, Closing)]
+    if not closing:
+        return {}
+    kept = {alert.alert_id: (alert.deal_id, alert.rule) for alert in found.open_alerts}
+    standing = {kept[alert_id] for alert_id in wanted.keep}
+    standing |= {(new.deal_id, new.rule) for new in wanted.to_raise}
+    return {"closed": sum(channel.close_others(standing) for channel in closing)}
 
 
 def deliver_alerts(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001
@@ -75,7 +88,7 @@ def _inputs(ctx: JobContext) -> Inputs:
         ctx.engine,
         ctx.connection,
         rules=ctx.config.alerts.rules,
-        rates=ctx.config.exchange_rates,
+        rates=ctx.rates,
     )
 
 
@@ -98,7 +111,7 @@ def _deliver(ctx: JobContext, *, only_retries: bool) -> Counts:
         claimed_by=ctx.holder,
         language=ctx.config.language,
         sentence=messages,
-        rates=ctx.config.exchange_rates,
+        rates=ctx.rates,
         only_retries=only_retries,
         should_stop=ctx.should_stop,
     )

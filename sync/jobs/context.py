@@ -1,7 +1,8 @@
 """What a job is given: its connection, the mirror, the clock, and what was configured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -9,8 +10,10 @@ from sqlalchemy import Engine
 from sync.alerts.channels.base import Channel
 from sync.clock import Clock
 from sync.config.model import Config, Connection
+from sync.config.rates import rates_for
 from sync.crm.base import CrmSink, CrmSource
 from sync.errors import DealpulseError
+from sync.mirror import read
 
 Counts = dict[str, int]
 """What a job did, by name; stored with its run and shown in its log line."""
@@ -57,6 +60,12 @@ class JobContext:
     @property
     def connection(self) -> str:
         return self.settings.name
+
+    @property
+    def rates(self) -> Mapping[str, Decimal]:
+        """The configured exchange rates into this connection's home currency, as last pulled."""
+        account = read.account(self.engine, self.connection)
+        return rates_for(self.config, account.home_currency if account else None)
 
 
 class Stopped(Exception):

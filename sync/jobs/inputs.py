@@ -50,7 +50,7 @@ def read_inputs(ctx: JobContext) -> Inputs:
             ctx.connection,
             zone=zone,
             home_currency=account.home_currency,
-            rates=ctx.config.exchange_rates,
+            rates=ctx.rates,
         ),
         changes=frames.change_frame(ctx.engine, ctx.connection),
         stages=frames.stage_frame(ctx.engine, ctx.connection),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sync.clock import Interrupted
+from sync.config.model import ApiConnection
 from sync.errors import AuthError, DealpulseError
 from sync.jobs.context import Counts, JobContext, Partly, Stopped
 from sync.mirror import job_runs
@@ -107,7 +108,7 @@ def _run(job: Job, ctx: JobContext, run_id: int, end: _End) -> None:
         end.counts = partly.counts
         end.failed(partly.error, partly.error)
     except DealpulseError as error:
-        if isinstance(error, AuthError):
+        if isinstance(error, AuthError) and isinstance(ctx.settings, ApiConnection):
             error.add_note(f"{ctx.connection} takes its token from {ctx.settings.token_env}.")
         end.failed(error, error)
 

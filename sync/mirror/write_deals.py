@@ -76,7 +76,14 @@ def save_page(
         left = newest.keys() - {deal.deal_id for deal in deals}
         removed = frozenset(removal.deal_id for removal in page.removals)
         put = _put_deals(transaction, connection, known, deals, removed, at)
-        found = [change for change in put.found if change.field not in history]
+        told = [change for change in page.changes if change.deal_id in page.whole_history]
+        known_whole = {(change.deal_id, change.field) for change in told}
+        found = [
+            change
+            for change in put.found
+            if change.field not in history and (change.deal_id, change.field) not in known_whole
+        ]
+        _make_way(transaction, connection, told)
         changes = _put_changes(transaction, connection, page.changes)
         changes += _put_found(transaction, connection, found)
         counts = PageCounts(
@@ -219,6 +226,28 @@ def _put_found(transaction: Connection, connection: str, found: Sequence[Change]
         for c in found
     ]
     return _put_changes(transaction, connection, numbered)
+
+
+def _make_way(transaction: Connection, connection: str, told: Sequence[Change]) -> None:
+    """Delete what is held of the fields whose whole history was told, as far back as it was."""
+    table = deal_change
+    first: dict[tuple[str, str], datetime] = {}
+    for change in told:
+        key = (change.deal_id, change.field.value)
+        first[key] = min(change.changed_at, first.get(key, change.changed_at))
+    if first:
+        transaction.execute(
+            delete(table).where(
+                table.c.connection == connection,
+                table.c.deal_id == bindparam("of_deal"),
+                table.c.field == bindparam("of_field"),
+                table.c.changed_at >= bindparam("since"),
+            ),
+            [
+                {"of_deal": deal_id, "of_field": field, "since": since}
+                for (deal_id, field), since in first.items()
+            ],
+        )
 
 
 def _put_changes(transaction: Connection, connection: str, changes: Iterable[Change]) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 
 from forecasting.quality import RULES
 from sync.config.model import Config
+from sync.config.rates import rates_for
 from sync.errors import ConfigError
 from sync.mirror import frames, read, schema
 from sync.mirror.engine import reading
@@ -152,7 +153,7 @@ def _deals(engine: Engine, connection: str, config: Config) -> pl.DataFrame:
             connection,
             zone=config.time_zone or account.time_zone,
             home_currency=account.home_currency,
-            rates=config.exchange_rates,
+            rates=rates_for(config, account.home_currency),
         )
         .select("deal_id", "name", "owner_id", "amount")
         .join(owners, on="owner_id", how="left")

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sync.sandbox.company import Company
 from sync.sandbox.crm import Crm
 from sync.sandbox.faults import Faults
 from sync.sandbox.request_log import Requests
@@ -30,17 +31,12 @@ class Control:
         deal = "/_sandbox/deals/{deal_id}"
         return Starlette(
             routes=[
-                _route("GET", deal, self._deal),
-                _route("POST", deal + "/edit", self._edit),
-                _route("POST", deal + "/archive", self._archive),
-                _route("POST", deal + "/restore", self._restore),
-                _route("POST", deal + "/merge", self._merge),
-                _route("GET", "/_sandbox/faults", self._list_faults),
-                _route("POST", "/_sandbox/faults", self._add_fault),
-                _route("DELETE", "/_sandbox/faults", self._clear_faults),
-                _route("GET", "/_sandbox/requests", self._list_requests),
-                _route("DELETE", "/_sandbox/requests", self._clear_requests),
-                _route("GET", "/_sandbox/truth", self._truth),
+                route("GET", deal, self._deal),
+                route("POST", deal + "/edit", self._edit),
+                route("POST", deal + "/archive", self._archive),
+                route("POST", deal + "/restore", self._restore),
+                route("POST", deal + "/merge", self._merge),
+                *common_routes(self._faults, self._requests, self._crm.company),
             ]
         )
 
@@ -64,29 +60,46 @@ class Control:
         loser = str((await request.json())["loser"])
         return {"id": self._crm.merge(request.path_params["deal_id"], loser)}
 
-    async def _list_faults(self, _: Request) -> object:
-        return self._faults.pending()
 
-    async def _add_fault(self, request: Request) -> object:
-        self._faults.add(**await request.json())
-        return self._faults.pending()
+def common_routes(
+    faults: Faults, requests: Callable[[], Requests], company: Company
+) -> list[Route]:
+    """What every simulated CRM has: its faults, the requests it got, the company's truth."""
 
-    async def _clear_faults(self, _: Request) -> object:
-        self._faults.clear()
+    async def list_faults(_: Request) -> object:
+        return faults.pending()
+
+    async def add_fault(request: Request) -> object:
+        faults.add(**await request.json())
+        return faults.pending()
+
+    async def clear_faults(_: Request) -> object:
+        faults.clear()
         return []
 
-    async def _list_requests(self, _: Request) -> object:
-        return [asdict(entry) for entry in self._requests()]
+    async def list_requests(_: Request) -> object:
+        return [asdict(entry) for entry in requests()]
 
-    async def _clear_requests(self, _: Request) -> object:
-        self._requests().clear()
+    async def clear_requests(_: Request) -> object:
+        requests().clear()
         return []
 
-    async def _truth(self, _: Request) -> object:
-        return dict(self._crm.company.truth)
+    async def truth(_: Request) -> object:
+        return dict(company.truth)
+
+    return [
+        route("GET", "/_sandbox/faults", list_faults),
+        route("POST", "/_sandbox/faults", add_fault),
+        route("DELETE", "/_sandbox/faults", clear_faults),
+        route("GET", "/_sandbox/requests", list_requests),
+        route("DELETE", "/_sandbox/requests", clear_requests),
+        route("GET", "/_sandbox/truth", truth),
+    ]
 
 
-def _route(method: str, path: str, answering: Answering) -> Route:
+def route(method: str, path: str, answering: Answering) -> Route:
+    """Answers to this machine only; a refusal becomes 400, 404 or 409."""
+
     async def endpoint(request: Request) -> Response:
         if request.client is None or not ip_address(request.client.host).is_loopback:
             return _json({"error": "only from this machine"}, 403)

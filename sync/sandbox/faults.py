@@ -1,8 +1,9 @@
 """Faults on demand: what goes wrong, for which requests, how often."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 FaultKind = Literal[
     "html_502",
@@ -20,11 +21,45 @@ FaultKind = Literal[
     "hang_before",
     "hang_after_commit",
     "not_json_content_type",
+    "null_200",
+    "timeout_524",
+    "payment_402",
+    "forbidden_403",
+    "cloudflare_403",
+    "daily_limit_429",
+    "maintenance_503",
 ]
 """reset_before: the connection breaks before anything happened; reset_after_commit: the request
-was carried out and the answer is lost, as with truncated_json, empty_body, html_200 and
+was carried out and the answer is lost, as with truncated_json, empty_body, html_200, null_200 and
 not_json_content_type. hang_before and hang_after_commit are the two resets, after a wait. All
 others answer instead of carrying out; slow only delays."""
+
+
+COMMON: tuple[FaultKind, ...] = (
+    "html_502",
+    "html_200",
+    "truncated_json",
+    "empty_body",
+    "reset_before",
+    "reset_after_commit",
+    "html_414",
+    "rate_limited_429",
+    "server_500",
+    "slow",
+    "hang_before",
+    "hang_after_commit",
+    "not_json_content_type",
+    "null_200",
+    "timeout_524",
+)
+HUBSPOT_ONLY: tuple[FaultKind, ...] = ("locked_423", "migration_477")
+PIPEDRIVE_ONLY: tuple[FaultKind, ...] = (
+    "payment_402",
+    "forbidden_403",
+    "cloudflare_403",
+    "daily_limit_429",
+    "maintenance_503",
+)
 
 
 @dataclass(slots=True)
@@ -48,7 +83,10 @@ class Fault:
 
 
 class Faults:
-    def __init__(self) -> None:
+    """`kinds`: those that the simulated CRM knows."""
+
+    def __init__(self, kinds: Iterable[FaultKind] = COMMON + HUBSPOT_ONLY) -> None:
+        self._kinds = tuple(kinds)
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
@@ -64,8 +102,8 @@ class Faults:
         retry_after_s: int | None = None,
     ) -> None:
         """Raises ValueError for a kind that does not exist."""
-        if kind not in get_args(FaultKind):
-            raise ValueError(f"no fault {kind!r}; there are {', '.join(get_args(FaultKind))}")
+        if kind not in self._kinds:
+            raise ValueError(f"no fault {kind!r}; there are {', '.join(self._kinds)}")
         fault = Fault(kind, times, path_contains, method, after, seconds, retry_after_s)
         with self._lock:
             self._faults.append(fault)

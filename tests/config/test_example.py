@@ -58,6 +58,7 @@ class TestExample:
             "console",
             "webhook",
             "email",
+            "activity",
         ]
         assert config.time_zone == "Europe/Oslo"
 
@@ -80,7 +81,11 @@ class TestExample:
 
 def _in_hidden_entry(lines: list[str], i: int) -> bool:
     above = next((line for line in lines[i::-1] if "- kind:" in line), "")
-    return "#- kind:" in above and lines[i].startswith("      ")
+    return "#- kind:" in above and _indent(lines[i]) > _indent(above)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 class TestInit:

@@ -17,7 +17,14 @@ from sync.sandbox.company import (
     CompanyStage,
     Event,
 )
-from sync.sandbox.server import Behaviour, Sandbox, serve
+from sync.sandbox.server import (
+    Behaviour,
+    PipedriveBehaviour,
+    PipedriveSandbox,
+    Sandbox,
+    serve,
+    serve_pipedrive,
+)
 from tests.fake_clock import FakeClock
 
 CREATED = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -100,6 +107,64 @@ def start() -> Iterator[Start]:
                 serve(served, clock=clock, behaviour=Behaviour(**behaviour))
             )
             client = Client(sandbox, clock)
+            stack.callback(client.session.close)
+            return client
+
+        yield begin
+
+
+class PipedriveClient:
+    """Plain HTTP to a simulated Pipedrive, with its administrator's token."""
+
+    def __init__(self, sandbox: PipedriveSandbox, clock: FakeClock) -> None:
+        self.sandbox = sandbox
+        self.clock = clock
+        self.crm = sandbox.crm
+        self.session = requests.Session()
+        self.session.headers["x-api-token"] = sandbox.token
+
+    def send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return self.session.request(method, self.sandbox.url + path, timeout=10, **arguments)
+
+    def get(self, path: str, **params: Any) -> requests.Response:
+        return self.send("GET", path, params=params)
+
+    def data(self, path: str, **params: Any) -> Any:
+        """The `data` of an answer that has to be good."""
+        response = self.get(path, **params)
+        assert response.status_code == 200, response.text
+        return response.json()["data"]
+
+    def walk(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """Every row of a v2 list."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            body = self.get(path, **params).json()
+            rows += body["data"]
+            cursor = body["additional_data"]["next_cursor"]
+            if cursor is None:
+                return rows
+            params["cursor"] = cursor
+
+    def patch(self, deal_id: str, **fields: Any) -> requests.Response:
+        return self.send("PATCH", f"/api/v2/deals/{deal_id}", json=fields)
+
+
+StartPipedrive = Callable[..., PipedriveClient]
+
+
+@pytest.fixture
+def pipedrive() -> Iterator[StartPipedrive]:
+    """pipedrive(*deals, **behaviour) -> a client of a freshly served company, as `start`."""
+    with ExitStack() as stack:
+
+        def begin(*deals: CompanyDeal, **behaviour: Any) -> PipedriveClient:
+            clock = FakeClock()
+            served = company(*(deals or (deal("a"), deal("b"), deal("c"))))
+            sandbox = stack.enter_context(
+                serve_pipedrive(served, clock=clock, behaviour=PipedriveBehaviour(**behaviour))
+            )
+            client = PipedriveClient(sandbox, clock)
             stack.callback(client.session.close)
             return client
 

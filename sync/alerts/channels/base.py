@@ -1,6 +1,7 @@
 """What every alert channel offers."""
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import Protocol, runtime_checkable
 
 from sync.alerts.message import Message
 from sync.errors import DealpulseError
@@ -27,3 +28,11 @@ class Channel(Protocol):
         Raises TransientError where it surely did not arrive and may later, PermanentError where it
         never will, DeliveryUncertain where nobody knows. No error shows an address that is secret.
         """
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A channel whose messages can be taken back when what they are about was put right."""
+
+    def close_others(self, standing: Collection[tuple[str, str]]) -> int:
+        """Take back what was told of a (deal, rule) that is not `standing`; how many."""

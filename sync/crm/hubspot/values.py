@@ -5,19 +5,27 @@ understand; callers count those. What the habits are: BEHAVIOR.md.
 """
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from sync.crm.base import Unparsed
+from sync.crm.doubts import Doubts
 
-T = TypeVar("T")
+__all__ = [
+    "Doubts",
+    "forecast_category",
+    "instant",
+    "iso",
+    "number",
+    "plain",
+    "probability",
+    "text",
+    "truth",
+]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}([, \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.ASCII)
-QUOTED_CHARS: Final = 200
 _DIGITS: Final = 30
 """More digits on either side of the point than any amount has; keeps 1e999 out of memory."""
 
@@ -110,25 +118,3 @@ def forecast_category(raw: Any) -> str | None:
         return None
     upper = re.sub(r"[\s-]+", "_", value.strip().upper())
     return {"OMIT": "OMITTED", "CLOSED_WON": "CLOSED"}.get(upper, upper)
-
-
-class Doubts:
-    """What of one deal could not be understood: the first such value of each field."""
-
-    def __init__(self, deal_id: str) -> None:
-        self._deal_id = deal_id
-        self._found: dict[str, Unparsed] = {}
-
-    def parse(self, field: str, parser: Callable[[Any], T | None], raw: Any) -> T | None:
-        """What `parser` makes of `raw`; None, and noted, where it cannot."""
-        try:
-            return parser(raw)
-        except ValueError:
-            self.note(field, raw)
-            return None
-
-    def note(self, field: str, raw: Any) -> None:
-        self._found.setdefault(field, Unparsed(self._deal_id, field, str(raw)[:QUOTED_CHARS]))
-
-    def found(self) -> list[Unparsed]:
-        return list(self._found.values())

@@ -5,22 +5,24 @@ import contextlib
 import socket
 import struct
 from asyncio import Transport
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sync.sandbox.crm import Crm
+from sync.clock import Clock
 from sync.sandbox.faults import Fault, Faults
 from sync.sandbox.request_log import RequestLog, Requests
 
 CONTROL = "/_sandbox/"
-JSON = "application/json;charset=utf-8"
 HTML = "text/html; charset=utf-8"
 HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 HTML_200 = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
+HTML_524 = (
+    b"<html><head><title>524: A timeout occurred</title></head><body>cloudflare</body></html>"
+)
 HTML_414 = b"<html><body><h1>414 Request-URI Too Large</h1></body></html>"
 
 _transports: dict[tuple[object, object], Transport] = {}
@@ -73,14 +75,29 @@ NOT_CARRIED_OUT = ("reset_before", "hang_before")
 BREAKING = (*NOT_CARRIED_OUT, "reset_after_commit", "hang_after_commit")
 
 
-class Gate:
-    """Control requests pass untouched and unlogged."""
+Refusal = Callable[[Fault], Answer | None]
+"""What a vendor answers instead of carrying a request out; None where the fault is another."""
 
-    def __init__(self, api: ASGIApp, control: ASGIApp, crm: Crm, faults: Faults) -> None:
+
+class Gate:
+    """Control requests pass untouched and unlogged. url_limit: longest path with query."""
+
+    def __init__(
+        self,
+        api: ASGIApp,
+        control: ASGIApp,
+        faults: Faults,
+        *,
+        refusal: Refusal,
+        clock: Clock,
+        url_limit: int,
+    ) -> None:
         self._api = api
         self._control = control
-        self._crm = crm
         self._faults = faults
+        self._refusal = refusal
+        self._clock = clock
+        self._url_limit = url_limit
         self.requests = Requests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,43 +126,19 @@ class Gate:
     def _instead(self, scope: Scope, fault: Fault | None) -> Answer | None:
         """An answer given without carrying the request out."""
         target = len(scope["raw_path"]) + 1 + len(scope["query_string"])
-        if target > self._crm.behaviour.url_limit:
+        if target > self._url_limit:
             return Answer(414, HTML, HTML_414)
-        return _refusal(fault) if fault is not None else None
+        if fault is None:
+            return None
+        pages = {"html_502": HTML_502, "html_414": HTML_414, "timeout_524": HTML_524}
+        if fault.kind in pages:
+            return Answer(int(fault.kind[-3:]), HTML, pages[fault.kind])
+        return self._refusal(fault)
 
     def _log(self, scope: Scope, status: int) -> None:
         query = scope["query_string"].decode()
-        entry = RequestLog(scope["method"], scope["path"], query, status, self._crm.clock.now())
+        entry = RequestLog(scope["method"], scope["path"], query, status, self._clock.now())
         self.requests.append(entry)
-
-
-def _refusal(fault: Fault) -> Answer | None:
-    if fault.kind == "html_502":
-        return Answer(502, HTML, HTML_502)
-    if fault.kind == "html_414":
-        return Answer(414, HTML, HTML_414)
-    errors = {
-        "locked_423": (423, "LOCKED", "This resource is locked; try again after 2 seconds."),
-        "migration_477": (477, "MIGRATION_IN_PROGRESS", "This account is being moved."),
-        "rate_limited_429": (429, "RATE_LIMITS", "You have reached your secondly limit."),
-        "server_500": (500, "INTERNAL_ERROR", "There was a problem with the request."),
-    }
-    if fault.kind not in errors:
-        return None
-    status, category, message = errors[fault.kind]
-    body = {
-        "status": "error",
-        "message": message,
-        "correlationId": str(uuid4()),
-        "category": category,
-    }
-    if status == 429:
-        body |= {"errorType": "RATE_LIMIT", "policyName": "SECONDLY"}
-    answer = Answer(status, JSON, orjson.dumps(body))
-    wait = 60 if status == 477 and fault.retry_after_s is None else fault.retry_after_s
-    if wait is not None:
-        answer.header(b"retry-after", str(wait).encode())
-    return answer
 
 
 def _spoil(answer: Answer, fault: Fault | None) -> None:
@@ -158,6 +151,8 @@ def _spoil(answer: Answer, fault: Fault | None) -> None:
         answer.body = answer.body[: len(answer.body) // 2]
     elif kind == "empty_body":
         answer.body = b""
+    elif kind == "null_200":
+        answer.status, answer.body = 200, b"null"
     elif kind == "not_json_content_type":
         answer.header(b"content-type", b"text/plain")
 

@@ -1,0 +1,135 @@
+"""Reading Pipedrive. Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sync.clock import Clock
+from sync.crm.base import (
+    AccessCheck,
+    Account,
+    Capabilities,
+    Cursor,
+    DealPage,
+    DealStatus,
+    KnownVersions,
+    Owner,
+    Pipeline,
+    PropertySpec,
+    Removal,
+)
+from sync.crm.pipedrive import access, mapping, paths
+from sync.crm.pipedrive.activities import Activities
+from sync.crm.pipedrive.client import PipedriveClient
+from sync.crm.pipedrive.field_map import FieldMap
+from sync.crm.pipedrive.listing import pages
+from sync.crm.pipedrive.position import Position
+from sync.crm.pipedrive.pulling import Habits, Pull
+from sync.crm.pipedrive.reader import Reader
+from sync.crm.pipedrive.state import State
+
+
+class PipedriveSource:
+    """One Pipedrive company, read.
+
+    lookback: how far each list is read behind its last reading. rescan_open: how often all open
+    deals are read again. own_properties: ours, which are read back with each deal. rates: the
+    customer's own exchange rates. state: what outlives the process. history_per_pull: changelogs
+    at most. activities: shared by the pulls of one process, to look each up only once.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        client: PipedriveClient,
+        *,
+        lookback: timedelta,
+        rescan_open: timedelta,
+        own_properties: Sequence[PropertySpec],
+        state: State,
+        clock: Clock,
+        rates: Mapping[str, Decimal] | None = None,
+        history_per_pull: int = 250,
+        activities: Activities | None = None,
+    ) -> None:
+        self._connection = connection
+        self._client = client
+        self._habits = Habits(lookback, rescan_open, history_per_pull)
+        self.reader = Reader(
+            client,
+            FieldMap(client, own_properties, state),
+            activities=activities or Activities(),
+            rates=rates or {},
+            state=state,
+            clock=clock,
+        )
+        self._clock = clock
+        self._position: Position | None = None
+
+    @property
+    def connection(self) -> str:
+        return self._connection
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Pipedrive does keep a history, but a dear one: it is read as far as tokens go, and until
+        then changes are found by comparing."""
+        return Capabilities(history=frozenset(), can_write=True, lists_removed=True)
+
+    def check(self) -> Sequence[AccessCheck]:
+        """Raises AuthError where the token itself is refused: nothing else could be tried."""
+        return access.check(self._client)
+
+    def account(self) -> Account:
+        return self.reader.account()
+
+    def pipelines(self) -> Sequence[Pipeline]:
+        return self.reader.pipelines()
+
+    def owners(self) -> Sequence[Owner]:
+        return self.reader.owners()
+
+    def deal_count(self) -> int | None:
+        """Pipedrive counts only in its summary, which costs as much as reading 2,000 deals."""
+        return None
+
+    def deals(
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+    ) -> Iterator[DealPage]:
+        started_at = started_at.replace(microsecond=0)
+        position = Position.first(started_at) if cursor is None else Position.of(cursor)
+        pull = Pull(self.reader, position, started_at=started_at, known=known, habits=self._habits)
+        for page in pull.run():
+            self._position = pull.position
+            yield page
+        # activities' last step brings no deals, only a later place to go on from
+        self._position = pull.position
+        self._client.ledger.save()
+        yield DealPage(cursor=pull.position.cursor())
+
+    def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
+        """Known from the pull of this run; asked of Pipedrive where there was none."""
+        if self._position is not None:
+            yield self._position.bin.removals()
+            return
+        deleted, archived = {"status": "deleted"}, {"status": DealStatus.OPEN.value}
+        for path, query in ((paths.DEALS, deleted), (paths.ARCHIVED, archived)):
+            for page, _ in pages(self._client, path, query, what="the removed deals"):
+                yield [mapping.removed(record, started_at) for record in page]
+
+    def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
+        found = self.reader.by_id(deal_ids)
+        got = {str(record["id"]) for record in found}
+        missing = [deal_id for deal_id in deal_ids if deal_id not in got]
+        if missing:
+            archived = self.reader.by_id(missing, path=paths.ARCHIVED)
+            found += [r for r in archived if r.get("status") != DealStatus.OPEN]
+        mapped = self.reader.mapped(found, _all_known)
+        return DealPage(cursor={}, deals=mapped.deals, unparsed=mapped.unparsed)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _all_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
+    return dict.fromkeys(deal_ids, frozenset())
