@@ -133,7 +133,8 @@ def quantiles(
         raise ValueError("a variance is below 0")
     total_variance, total_third = shaken(m, v, np.atleast_1d(third_moment), shock_sd)
     sd = np.sqrt(np.maximum(total_variance, 0))
-    skewness = np.divide(total_third, sd**3, out=np.zeros_like(sd), where=sd > 0)
+    cube = sd**3  # 0 also where a tiny sd underflows
+    skewness = np.divide(total_third, cube, out=np.zeros_like(sd), where=cube > 0)
     z = np.array([_normal_quantile(level) for level in levels])
     drawn = (w + m)[:, None] + sd[:, None] * cornish_fisher(z, skewness[:, None])
     return np.asarray(np.maximum(drawn, w[:, None]), dtype=np.float64)

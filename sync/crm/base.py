@@ -177,6 +177,8 @@ class DealPage:
     deals: full current state, to be upserted if `modified_at` is not older than the mirror's.
     changes: complete known history of the fields in `Capabilities.history` for those deals.
     removals: deals that left. `cursor`: where to resume after this page.
+    history_read: False for a page that carries no history though the CRM keeps some: what the
+    mirror holds of it stays, and it is read apart.
     whole_history: ids of deals whose `changes` are all that the CRM knows of those fields, for a
     CRM that tells it only now and then: what comparing pulls found of them gives way.
     left_out: what could not be read for want of a scope, each with what to do; deals go on.
@@ -188,6 +190,7 @@ class DealPage:
     removals: Sequence[Removal] = ()
     unparsed: Sequence[Unparsed] = ()
     left_out: Sequence[str] = ()
+    history_read: bool = True
     whole_history: frozenset[str] = frozenset()
 
 
