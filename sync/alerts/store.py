@@ -8,7 +8,7 @@ A row leaves `pending` by one conditional update, so that two processes never se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, Select, case, func, insert, select, update
@@ -18,8 +18,10 @@ from sync.alerts.rules import AlertPlan, Found
 from sync.mirror import schema
 from sync.mirror.engine import reading, writing
 
-MAX_ATTEMPTS = 5
-"""A delivery that fails so often for a passing reason is given up."""
+MIN_ATTEMPTS = 5
+KEEP_TRYING = timedelta(days=3)
+"""A delivery that fails for a passing reason is given up after so many tries, but not before its
+alert is so old: a chat or mail server may be down for a weekend."""
 
 MAX_DIGEST = 10_000
 """Alerts claimed at once; a database takes only so many parameters."""
@@ -152,8 +154,9 @@ def finish(
     at: datetime,
     error: str | None = None,
 ) -> None:
-    """End a claim. PENDING puts back to be tried again, or gives up after `MAX_ATTEMPTS`."""
-    exhausted = _delivery.c.attempts >= MAX_ATTEMPTS
+    """End a claim. PENDING puts back to be tried again, or gives up: see `KEEP_TRYING`."""
+    old = select(_alert.c.id).where(_alert.c.raised_at <= at - KEEP_TRYING)
+    exhausted = (_delivery.c.attempts >= MIN_ATTEMPTS) & _delivery.c.alert_id.in_(old)
     new_state = (
         case((exhausted, DeliveryState.FAILED.value), else_=DeliveryState.PENDING.value)
         if state is DeliveryState.PENDING
@@ -178,13 +181,14 @@ def finish(
         transaction.execute(statement)
 
 
-def retry_failed(engine: Engine, connection: str, *, uncertain: bool = False) -> int:
-    """Put failed deliveries of alerts that still stand back in the queue, for a person who has
-    corrected the channel. uncertain: those too, at the risk that somebody is told twice.
+def send_again(
+    engine: Engine, connection: str, *, failed: bool = True, uncertain: bool = False
+) -> int:
+    """Put deliveries of alerts that still stand back in the queue; how many. failed: for a person
+    who has corrected the channel. uncertain: at the risk that somebody is told twice.
     """
-    states = [DeliveryState.FAILED.value]
-    if uncertain:
-        states.append(DeliveryState.UNCERTAIN.value)
+    wanted = {DeliveryState.FAILED: failed, DeliveryState.UNCERTAIN: uncertain}
+    states = [state.value for state, yes in wanted.items() if yes]
     standing = _alerts_of(connection).where(_alert.c.state == AlertState.RAISED)
     statement = (
         update(_delivery)

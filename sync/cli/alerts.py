@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sync.alerts.store import delivery_counts
-from sync.alerts.store import retry_failed as retry_failed_deliveries
+from sync.alerts.store import delivery_counts, send_again
 from sync.cli.state import (
     ConnectionOption,
     FormatOption,
@@ -63,6 +62,13 @@ def send(
             help="Also what a channel refused for good, now that you have corrected it.",
         ),
     ] = False,
+    retry_uncertain: Annotated[
+        bool,
+        typer.Option(
+            "--retry-uncertain",
+            help="Also what may have arrived already: somebody may be told twice.",
+        ),
+    ] = False,
 ) -> None:
     """Raise what is new, resolve what is fixed, and deliver what is waiting.
 
@@ -74,9 +80,9 @@ def send(
 
         def work(name: str) -> list[JobResult]:
             (settings,) = app.settings(name)
-            if retry_failed:
-                again = retry_failed_deliveries(app.engine, name)
-                console.print(f"{name}: {again} failed deliveries are tried again", markup=False)
+            if retry_failed or retry_uncertain:
+                again = send_again(app.engine, name, failed=retry_failed, uncertain=retry_uncertain)
+                console.print(f"{name}: {again} deliveries are tried again", markup=False)
             job = app.context(settings, allow_mass_alert=allow_mass_alert)
             return run_chain([chain.RAISE_ALERTS, chain.DELIVER_ALERTS], job)
 

@@ -11,7 +11,7 @@ from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.deliver import GIVE_UP_AFTER, LEASE, DeliveryReport, deliver
 from sync.alerts.message import Message
-from sync.alerts.store import MAX_ATTEMPTS
+from sync.alerts.store import KEEP_TRYING, MIN_ATTEMPTS
 from sync.errors import PermanentError, TransientError
 from tests.alerts.conftest import CONNECTION, Book
 from tests.alerts.digests import sentence
@@ -89,12 +89,25 @@ def test_what_passes_is_tried_again_until_it_is_given_up(book: Book, desk: Desk)
     book.add_deal("1")
     book.raise_and_resolve()
     desk.fail_with(TransientError("desk: closed"))
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        report = send(book, desk, retries=attempt > 1)
+    for attempt in range(2 * MIN_ATTEMPTS):
+        report = send(book, desk, retries=attempt > 0)
         assert (report.put_back, report.problems) == (1, ["desk: closed"])
-        assert book.deliveries() == ["pending" if attempt < MAX_ATTEMPTS else "failed"]
+        assert book.deliveries() == ["pending"]
+    book.clock.advance(days=KEEP_TRYING.days)
+    send(book, desk, retries=True)
+    assert book.deliveries() == ["failed"]
     send(book, desk)
-    assert desk.tries == MAX_ATTEMPTS
+    assert desk.tries == 2 * MIN_ATTEMPTS + 1
+
+
+def test_an_old_alert_is_tried_several_times_too(book: Book, desk: Desk) -> None:
+    book.add_deal("1")
+    book.raise_and_resolve()
+    book.clock.advance(days=KEEP_TRYING.days)
+    desk.fail_with(TransientError("desk: closed"))
+    for attempt in range(1, MIN_ATTEMPTS + 1):
+        send(book, desk, retries=attempt > 1)
+        assert book.deliveries() == ["pending" if attempt < MIN_ATTEMPTS else "failed"]
 
 
 def test_a_retry_arrives_with_what_is_new(book: Book, desk: Desk) -> None:
@@ -141,7 +154,7 @@ def test_a_person_may_send_failed_ones_again(book: Book, desk: Desk) -> None:
     book.fix("2")
     book.raise_and_resolve()
     desk.answer = lambda message: None
-    assert store.retry_failed(book.engine, CONNECTION) == 1
+    assert store.send_again(book.engine, CONNECTION) == 1
     assert send(book, desk).sent == 1
     assert book.deliveries() == ["sent", "failed"]
 
@@ -151,8 +164,8 @@ def test_uncertain_ones_are_sent_again_only_when_named(book: Book, desk: Desk) -
     book.raise_and_resolve()
     desk.fail_with(DeliveryUncertain("desk: silence"))
     send(book, desk)
-    assert store.retry_failed(book.engine, CONNECTION) == 0
-    assert store.retry_failed(book.engine, CONNECTION, uncertain=True) == 1
+    assert store.send_again(book.engine, CONNECTION) == 0
+    assert store.send_again(book.engine, CONNECTION, failed=False, uncertain=True) == 1
     assert book.deliveries() == ["pending"]
 
 

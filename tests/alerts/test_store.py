@@ -70,7 +70,7 @@ def test_connections_do_not_touch_each_other(book: Book) -> None:
     assert (found.findings, found.open_alerts, found.deals) == ([], [], {})
     assert inputs.waiting(book.engine, "other", "desk") == []
     assert store.delivery_counts(book.engine, "other") == {}
-    assert store.retry_failed(book.engine, "other") == 0
+    assert store.send_again(book.engine, "other") == 0
 
 
 def test_a_claim_is_taken_once(book: Book) -> None:
