@@ -95,6 +95,44 @@ class Owner:
     teams: tuple[str, ...] = ()
 
 
+ExtraValue = str | int | float | bool | list[str] | None
+"""A value as JSON has it, by the kind of its field; None = empty."""
+
+
+class FieldKind(StrEnum):
+    """What the values of a field look like in `Deal.extra`: NUMBER a JSON number, or plain decimal
+    text where a float would not hold it exactly; BOOL true or false; DATE `2026-03-31`; DATETIME
+    ISO 8601 in UTC; CHOICE an option's value; CHOICES a sorted list of them; TEXT as it is.
+    """
+
+    NUMBER = "number"
+    BOOL = "bool"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDefinition:
+    """A field of `Deal.extra` as the CRM defines it now."""
+
+    name: str
+    label: str
+    kind: FieldKind
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """One unit of `currency` is worth `rate` of `into`, from `valid_from` until the next one."""
+
+    currency: str
+    into: str
+    rate: Decimal
+    valid_from: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Deal:
     """One deal as the CRM holds it now.
@@ -104,6 +142,8 @@ class Deal:
     closed_at: actual close, None while open. stage_probability, rep_probability: 0-1.
     own: values of our own written properties as the CRM holds them (name -> text, None = empty).
     contact_count, company_count: None where the CRM did not say.
+    extra: fields that the customer asked for besides (name -> value by its `FieldKind`, None =
+    empty); of a field that is absent the mirror keeps what it held.
     """
 
     deal_id: str
@@ -132,6 +172,7 @@ class Deal:
     contact_count: int | None = None
     company_count: int | None = None
     own: Mapping[str, str | None] = field(default_factory=dict)
+    extra: Mapping[str, ExtraValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +281,12 @@ class CrmSource(Protocol):
 
     def owners(self) -> Sequence[Owner]:
         """Active and deactivated alike."""
+
+    def extra_fields(self) -> Sequence[FieldDefinition]:
+        """The fields that `Deal.extra` has from now on."""
+
+    def exchange_rates(self) -> Sequence[ExchangeRate]:
+        """The account's own rates into its home currency, past ones too where it tells them."""
 
     def deal_count(self) -> int | None:
         """Deals in the CRM now, for progress bars and completeness; None where it cannot say."""

@@ -13,7 +13,15 @@ from sync.errors import ConfigError
 from sync.mirror.columns import frame
 from sync.mirror.schema import deal, deal_change, owner, pipeline, stage
 
-_NOT_IN_FRAME = ("own", "first_seen_at", "pulled_at", "removed_at", "removed_reason", "survivor_id")
+_NOT_IN_FRAME = (
+    "own",
+    "extra",
+    "first_seen_at",
+    "pulled_at",
+    "removed_at",
+    "removed_reason",
+    "survivor_id",
+)
 
 
 def deal_frame(

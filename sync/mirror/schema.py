@@ -128,6 +128,13 @@ deal = Table(
     Column("removed_at", Instant, comment="Tombstone: archived, merged or purged in the CRM."),
     Column("removed_reason", String),
     Column("survivor_id", String, comment="For a merge: the deal that lives on."),
+    Column(
+        "extra",
+        Json,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="What the customer asked for besides, by property_definition.",
+    ),
     comment="One sale. Written by pull.",
 )
 
@@ -155,6 +162,30 @@ unparsed_value = Table(
     Column("raw", String, nullable=False),
     Column("seen_at", Instant, nullable=False),
     comment="Values that could not be understood. Written by pull.",
+)
+
+property_definition = Table(
+    "property_definition",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("kind", String, nullable=False, comment="number | bool | date | datetime | choice ..."),
+    Column("missing_since", Instant, comment="Gone in the CRM, or asked for no more; values stay."),
+    Column("filled_at", Instant, comment="Since when all deals have it; none = still being read."),
+    comment="The fields in deal.extra. Written by pull.",
+)
+
+exchange_rate = Table(
+    "exchange_rate",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    Column("into", String, primary_key=True, comment="The home currency it converts into."),
+    Column("valid_from", Instant, primary_key=True),
+    Column("rate", Exact, nullable=False, comment="What one unit is worth."),
+    Column("seen_at", Instant, nullable=False),
+    comment="Every rate the account ever had, so that past figures stay. Written by pull.",
 )
 
 sync_cursor = Table(

@@ -3,16 +3,17 @@
 Deals come through `save_page` (write_deals.py) and `save_removals` (tombstones.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select
 
 from sync.crm.base import Account, Cursor, Owner, Pipeline, Stage
 from sync.errors import ConfigError
 from sync.mirror import schema
 from sync.mirror.engine import pulling, writing
+from sync.mirror.listed import rows_of, save_listed
 from sync.mirror.tombstones import save_removals
 from sync.mirror.upsert import Row, storable, upsert
 from sync.mirror.write_deals import PageCounts, put_cursor, save_page
@@ -81,8 +82,8 @@ def save_pipelines(
         for stage in pipeline.stages
     ]
     with writing(engine, alone=pulling(connection)) as transaction:
-        _save_all(transaction, schema.pipeline, connection, listed, at)
-        _save_all(transaction, schema.stage, connection, stages, at)
+        save_listed(transaction, schema.pipeline, connection, listed, at)
+        save_listed(transaction, schema.stage, connection, stages, at)
         _save_stage_versions(transaction, connection, at)
 
 
@@ -100,7 +101,8 @@ def save_owners(engine: Engine, connection: str, owners: Sequence[Owner], *, at:
         for owner in owners
     ]
     with writing(engine, alone=pulling(connection)) as transaction:
-        _save_all(transaction, schema.owner, connection, listed, at, when_missing={"active": False})
+        gone = {"active": False}
+        save_listed(transaction, schema.owner, connection, listed, at, when_missing=gone)
 
 
 def save_cursor(
@@ -133,41 +135,9 @@ def _stage(pipeline: Pipeline, stage: Stage, *, missing: bool) -> dict[str, Any]
     }
 
 
-def _save_all(
-    transaction: Connection,
-    table: Table,
-    connection: str,
-    listed: Sequence[dict[str, Any]],
-    at: datetime,
-    *,
-    when_missing: Mapping[str, Any] | None = None,
-) -> None:
-    """Make `table` hold `listed`, and mark what is there but not listed as missing since `at`,
-    or since it was first missed."""
-    key = [column.name for column in table.primary_key if column.name != "connection"]
-    known = {
-        tuple(row[name] for name in key): row
-        for row in _rows(transaction, select(table).where(table.c.connection == connection))
-    }
-    rows = {}
-    for entry in listed:
-        identity = tuple(entry[name] for name in key)
-        since = known.get(identity, {}).get("missing_since") or at
-        row = {name: value for name, value in entry.items() if name != "missing"}
-        row |= {"connection": connection, "missing_since": since if entry["missing"] else None}
-        rows[identity] = row
-    for identity, row in known.items():
-        if identity not in rows:
-            gone = {"missing_since": row["missing_since"] or at}
-            rows[identity] = {**row, **gone, **(when_missing or {})}
-    upsert(
-        transaction, table, [row for identity, row in rows.items() if row != known.get(identity)]
-    )
-
-
 def _save_stage_versions(transaction: Connection, connection: str, at: datetime) -> None:
     last = {_stage_key(row): _definition(row) for row in _last_versions(transaction, connection)}
-    now = _rows(transaction, select(schema.stage).where(schema.stage.c.connection == connection))
+    now = rows_of(transaction, select(schema.stage).where(schema.stage.c.connection == connection))
     versions = []
     for stage in now:
         version = {name: stage[name] for name in _STAGE_DEFINITION}
@@ -186,11 +156,7 @@ def _last_versions(transaction: Connection, connection: str) -> list[dict[str, A
     ranked = (
         select(table, newest.label("newest")).where(table.c.connection == connection).subquery()
     )
-    return _rows(transaction, select(ranked).where(ranked.c.valid_from == ranked.c.newest))
-
-
-def _rows(transaction: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [row._asdict() for row in transaction.execute(query)]
+    return rows_of(transaction, select(ranked).where(ranked.c.valid_from == ranked.c.newest))
 
 
 def _stage_key(row: Row) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from sync.crm.base import (
     Unparsed,
 )
 from sync.mirror.engine import pulling, writing
+from sync.mirror.properties import extra_over
 from sync.mirror.schema import deal as deal_table
 from sync.mirror.schema import deal_change, sync_cursor, unparsed_value
 from sync.mirror.tombstones import TOMBSTONE, put_removals
@@ -127,12 +128,13 @@ def _known(transaction: Connection, connection: str, deal_ids: Sequence[str]) ->
     }
 
 
-def _values(deal: Deal) -> dict[str, Any]:
+def _values(deal: Deal, before: Row | None) -> dict[str, Any]:
     """The columns that the CRM fills."""
     row = {name: getattr(deal, name) for name in _DEAL_FIELDS}
     row = {name: storable(v) if isinstance(v, str) else v for name, v in row.items()}
     row["status"] = deal.status.value
     row["own"] = {name: v if v is None else storable(v) for name, v in deal.own.items()}
+    row["extra"] = extra_over({} if before is None else before["extra"], deal.extra)
     return row
 
 
@@ -158,7 +160,7 @@ def _put_deals(
     same: list[str] = []
     for deal in deals:
         before = known.get(deal.deal_id)
-        values = _values(deal)
+        values = _values(deal, before)
         if deal.deal_id not in removed:
             values |= _ALIVE
         seen = {"connection": connection, "first_seen_at": at, "pulled_at": at}

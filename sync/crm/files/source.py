@@ -14,6 +14,8 @@ from sync.crm.base import (
     Deal,
     DealPage,
     DealStatus,
+    ExchangeRate,
+    FieldDefinition,
     KnownVersions,
     Owner,
     Pipeline,
@@ -144,6 +146,12 @@ class FileSource:
                     teams=(said.team,) if said and said.team else (),
                 )
         return [owners[owner_id] for owner_id in sorted(owners)]
+
+    def extra_fields(self) -> Sequence[FieldDefinition]:
+        return ()
+
+    def exchange_rates(self) -> Sequence[ExchangeRate]:
+        return ()
 
     def deal_count(self) -> int | None:
         return len(self._book.living())

@@ -15,6 +15,8 @@ from sync.crm.base import (
     Capabilities,
     Cursor,
     DealPage,
+    ExchangeRate,
+    FieldDefinition,
     KnownVersions,
     Owner,
     Pipeline,
@@ -101,6 +103,12 @@ class HubSpotSource:
                     if owner.active or owner.owner_id not in found:
                         found[owner.owner_id] = owner
         return list(found.values())
+
+    def extra_fields(self) -> Sequence[FieldDefinition]:
+        return ()
+
+    def exchange_rates(self) -> Sequence[ExchangeRate]:
+        return ()
 
     def deal_count(self) -> int | None:
         body = {"limit": 1, "properties": ["hs_object_id"]}

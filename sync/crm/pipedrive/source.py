@@ -12,6 +12,8 @@ from sync.crm.base import (
     Cursor,
     DealPage,
     DealStatus,
+    ExchangeRate,
+    FieldDefinition,
     KnownVersions,
     Owner,
     Pipeline,
@@ -88,6 +90,12 @@ class PipedriveSource:
 
     def owners(self) -> Sequence[Owner]:
         return self.reader.owners()
+
+    def extra_fields(self) -> Sequence[FieldDefinition]:
+        return ()
+
+    def exchange_rates(self) -> Sequence[ExchangeRate]:
+        return ()
 
     def deal_count(self) -> int | None:
         """Pipedrive counts only in its summary, which costs as much as reading 2,000 deals."""
