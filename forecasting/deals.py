@@ -44,6 +44,9 @@ DEAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "last_activity_at": INSTANT,
     "contact_count": pl.Int64,
     "company_count": pl.Int64,
+    "last_contacted_at": INSTANT,
+    "contact_attempts": pl.Int64,
+    "last_reply_at": INSTANT,
 }
 """One row per deal that counts (not archived, merged or purged)."""
 

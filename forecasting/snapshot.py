@@ -22,6 +22,9 @@ _NOT_KNOWN_THEN = (
     "last_activity_at",
     "contact_count",
     "company_count",
+    "last_contacted_at",
+    "contact_attempts",
+    "last_reply_at",
 )
 
 

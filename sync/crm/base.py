@@ -141,7 +141,9 @@ class Deal:
     to the account's home currency where it gives one. close_date: expected close while open.
     closed_at: actual close, None while open. stage_probability, rep_probability: 0-1.
     own: values of our own written properties as the CRM holds them (name -> text, None = empty).
-    contact_count, company_count: None where the CRM did not say.
+    contact_count, company_count: None where the CRM did not say. last_contacted_at: the last call,
+    mail or meeting; contact_attempts: how many; last_reply_at: the last mail from a contact, or
+    meeting with one. None where there was none, or the CRM does not say.
     extra: fields that the customer asked for besides (name -> value by its `FieldKind`, None =
     empty); of a field that is absent the mirror keeps what it held.
     """
@@ -171,6 +173,9 @@ class Deal:
     last_activity_at: datetime | None = None
     contact_count: int | None = None
     company_count: int | None = None
+    last_contacted_at: datetime | None = None
+    contact_attempts: int | None = None
+    last_reply_at: datetime | None = None
     own: Mapping[str, str | None] = field(default_factory=dict)
     extra: Mapping[str, ExtraValue] = field(default_factory=dict)
 

@@ -22,6 +22,9 @@ from sync.mirror.forecast_tables import prediction as prediction
 from sync.mirror.forecast_tables import velocity as velocity
 from sync.mirror.metadata import Id
 from sync.mirror.metadata import metadata as metadata
+from sync.mirror.quality_tables import deal_staleness as deal_staleness
+from sync.mirror.quality_tables import quality_score as quality_score
+from sync.mirror.quality_tables import rule_result as rule_result
 from sync.mirror.types import Exact, Instant, Json
 
 connection = Table(
@@ -135,6 +138,9 @@ deal = Table(
         server_default=text("'{}'"),
         comment="What the customer asked for besides, by property_definition.",
     ),
+    Column("last_contacted_at", Instant),
+    Column("contact_attempts", Integer),
+    Column("last_reply_at", Instant),
     comment="One sale. Written by pull.",
 )
 
@@ -278,6 +284,13 @@ write_journal = Table(
         "echo_modified_at",
         Instant,
         comment="The deal's modified date after our write, where nothing else had changed.",
+    ),
+    Column(
+        "action",
+        String,
+        nullable=False,
+        server_default=text("'write_back'"),
+        comment="write_back | archive | unarchive",
     ),
     UniqueConstraint("connection", "trace_id"),
     Index(None, "connection", "deal_id", "id"),

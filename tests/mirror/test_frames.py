@@ -51,6 +51,9 @@ def test_every_column_of_a_deal(engine: Engine) -> None:
         "last_activity_at": minutes(-60),
         "contact_count": 2,
         "company_count": 0,
+        "last_contacted_at": T0,
+        "contact_attempts": 4,
+        "last_reply_at": T0,
         "closed_at": minutes(30),
         "status": DealStatus.WON,
     }

@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sync.crm.base import (
     Change,
     Deal,
     DealStatus,
+    ExtraValue,
+    FieldDefinition,
     Pipeline,
     Removal,
     RemovalReason,
     Stage,
     Unparsed,
 )
-from sync.crm.hubspot import history, values
+from sync.crm.hubspot import extra, history, values
 from sync.crm.hubspot.values import Doubts
 
 Json = Mapping[str, Any]
@@ -43,11 +46,16 @@ PROPERTIES: Final = (
     "hs_next_step",
     "notes_next_activity_date",
     "notes_last_updated",
+    "notes_last_contacted",
+    "num_contacted_notes",
+    "hs_sales_email_last_replied",
+    "hs_latest_meeting_activity",
     "hs_merged_object_ids",
 )
 """What is asked of every deal, besides our own properties."""
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Final[Mapping[str, ExtraValue]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Surroundings:
     home_currency: str
     stages: Mapping[tuple[str | None, str], Stage]
     own_properties: Sequence[str] = ()
+    extra: Mapping[str, FieldDefinition] = field(default_factory=dict)
 
     def stage(self, pipeline_id: str | None, stage_id: str | None) -> Stage | None:
         """None: no such stage (any more). Found by its id alone where it is unique enough."""
@@ -66,14 +75,17 @@ class Surroundings:
 
     @staticmethod
     def of(
-        home_currency: str, pipelines: Iterable[Pipeline], own_properties: Sequence[str] = ()
+        home_currency: str,
+        pipelines: Iterable[Pipeline],
+        own_properties: Sequence[str] = (),
+        extra: Mapping[str, FieldDefinition] | None = None,
     ) -> "Surroundings":
         stages: dict[tuple[str | None, str], Stage] = {}
         for pipeline in pipelines:
             for stage in pipeline.stages:
                 stages[pipeline.pipeline_id, stage.stage_id] = stage
                 stages.setdefault((None, stage.stage_id), stage)
-        return Surroundings(home_currency, stages, own_properties)
+        return Surroundings(home_currency, stages, own_properties, extra or {})
 
 
 @dataclass(slots=True)
@@ -157,7 +169,15 @@ def deal(record: Json, around: Surroundings, counts: Counts, doubts: Doubts) -> 
         ),
         contact_count=_count(counts, "contacts", deal_id),
         company_count=_count(counts, "companies", deal_id),
+        last_contacted_at=doubts.parse(
+            "last_contacted_at", values.instant, props.get("notes_last_contacted")
+        ),
+        contact_attempts=_whole(
+            doubts.parse("contact_attempts", values.number, props.get("num_contacted_notes"))
+        ),
+        last_reply_at=_last_reply(props, doubts),
         own={name: values.text(props.get(name)) for name in around.own_properties if name in props},
+        extra=extra.values_of(props, around.extra, doubts) if around.extra else _NOTHING,
     )
 
 
@@ -245,6 +265,20 @@ def _created(record: Json, modified_at: datetime, doubts: Doubts) -> datetime:
             return at
     doubts.note("created_at", None)
     return modified_at
+
+
+def _last_reply(props: Json, doubts: Doubts) -> datetime | None:
+    """The last mail that came back, or the last meeting: somebody was there."""
+    replied = props.get("hs_sales_email_last_replied")
+    met = props.get("hs_latest_meeting_activity")
+    if not replied and not met:
+        return None
+    found = [doubts.parse("last_reply_at", values.instant, raw) for raw in (replied, met)]
+    return max((at for at in found if at is not None), default=None)
+
+
+def _whole(number: Decimal | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _count(counts: Counts, kind: str, deal_id: str) -> int | None:

@@ -27,6 +27,7 @@ INCLUDED: Final = (
     "next_activity_id",
     "last_activity_id",
     "participants_count",
+    "done_activities_count",
     "last_incoming_mail_time",
     "last_outgoing_mail_time",
 )
@@ -133,6 +134,11 @@ def deal(record: Json, around: Surroundings, dates: ActivityDates, doubts: Doubt
         last_activity_at=_last_activity(record, dates, doubts),
         contact_count=_contacts(record),
         company_count=int(values.identity(record.get("org_id")) is not None),
+        last_contacted_at=_last_activity(record, dates, doubts),
+        contact_attempts=_attempts(record),
+        last_reply_at=doubts.parse(
+            "last_reply_at", values.instant, record.get("last_incoming_mail_time")
+        ),
         own=_own(record, around),
     )
 
@@ -230,6 +236,12 @@ def _contacts(record: Json) -> int:
     doubts = Doubts("")
     participants = doubts.parse("", values.number, record.get("participants_count"))
     return max(int(participants or 0), int(values.identity(record.get("person_id")) is not None))
+
+
+def _attempts(record: Json) -> int | None:
+    """Calls, meetings and the like that were done; mails are not counted among them."""
+    raw = record.get("done_activities_count")
+    return raw if isinstance(raw, int) else None
 
 
 def _own(record: Json, around: Surroundings) -> dict[str, str | None]:

@@ -74,6 +74,8 @@ num_associated_contacts|Number of Associated Contacts|number|calc
 notes_last_updated|Last Activity Date|datetime|set
 notes_last_contacted|Last Contacted|datetime|set
 notes_next_activity_date|Next Activity Date|datetime|set
+hs_sales_email_last_replied|Recent Sales Email Replied Date|datetime|set
+hs_latest_meeting_activity|Latest meeting activity|datetime|set
 num_contacted_notes|Number of times contacted|number|set
 num_notes|Number of Sales Activities|number|set
 hs_v2_date_entered_current_stage|Date entered current stage|datetime|calc
