@@ -141,6 +141,23 @@ deal = Table(
     Column("last_contacted_at", Instant),
     Column("contact_attempts", Integer),
     Column("last_reply_at", Instant),
+    Column(
+        "history_read_at",
+        Instant,
+        comment="When the CRM was last asked for its past; none = it waits for that.",
+    ),
+    Index(
+        "ix_deal_history_unread",
+        "connection",
+        sqlite_where=text("history_read_at IS NULL AND removed_at IS NULL"),
+        postgresql_where=text("history_read_at IS NULL AND removed_at IS NULL"),
+    ),
+    Index(
+        "ix_deal_archived",
+        "connection",
+        sqlite_where=text("removed_reason = 'archived'"),
+        postgresql_where=text("removed_reason = 'archived'"),
+    ),
     comment="One sale. Written by pull.",
 )
 

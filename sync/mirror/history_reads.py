@@ -1,0 +1,69 @@
+"""Which deals' past has been read, and which wait for it: the most valuable first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+    update,
+)
+
+from sync.crm.base import DealStatus
+from sync.mirror.engine import pulling, reading, writing
+from sync.mirror.schema import deal as deal_table
+from sync.mirror.upsert import chunks
+
+
+def mark_history_read(
+    transaction: Connection, connection: str, deal_ids: Sequence[str], at: datetime
+) -> None:
+    for some in chunks(deal_ids):
+        transaction.execute(
+            update(deal_table)
+            .where(deal_table.c.connection == connection, deal_table.c.deal_id.in_(some))
+            .values(history_read_at=at)
+        )
+
+
+def give_up_history(
+    engine: Engine, connection: str, deal_ids: Sequence[str], *, at: datetime
+) -> None:
+    """The CRM was asked for the past of these deals and has none of them any more; without a note
+    of it they would be asked for in each pull."""
+    with writing(engine, alone=pulling(connection)) as transaction:
+        mark_history_read(transaction, connection, deal_ids, at)
+
+
+def history_unread(engine: Engine, connection: str) -> int:
+    """How many living deals wait for their past to be read."""
+    query = select(func.count()).select_from(deal_table).where(_waiting(connection))
+    with reading(engine) as snapshot:
+        number: int = snapshot.execute(query).scalar_one()
+    return number
+
+
+def unread_ids(engine: Engine, connection: str, limit: int) -> Sequence[str]:
+    """The deals to be read next, at most `limit`: open ones before ended ones, each by amount."""
+    c = deal_table.c
+    worth = cast(func.coalesce(c.amount_home, c.amount), Float)
+    order = (
+        case((c.status == DealStatus.OPEN.value, 0), else_=1),
+        func.coalesce(worth, 0).desc(),
+        c.deal_id,
+    )
+    query = select(c.deal_id).where(_waiting(connection)).order_by(*order).limit(limit)
+    with reading(engine) as snapshot:
+        return snapshot.execute(query).scalars().all()
+
+
+def _waiting(connection: str) -> ColumnElement[bool]:
+    c = deal_table.c
+    return and_(c.connection == connection, c.history_read_at.is_(None), c.removed_at.is_(None))
