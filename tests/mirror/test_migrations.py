@@ -13,7 +13,6 @@ from sync.mirror import migrations
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade, writing
 from sync.mirror.schema import metadata
 
-
 HEAD = max(path.stem[:4] for path in Path(migrations.__path__[0]).glob("versions/0*.py"))
 
 

@@ -58,6 +58,13 @@ class Paths:
     def group(self, name: str) -> str:
         return f"{self.groups}/{quote(name, safe='')}"
 
+    @property
+    def exchange_rates(self) -> str:
+        """All of them; those of today alone are one step further down."""
+        if self.version == "v3":
+            return "/settings/v3/currencies/exchange-rates"
+        return f"/settings/currencies/{self.version}/exchange-rates"
+
     def associations(self, to: str) -> str:
         """Batch read of a deal's associations; v3 cannot page them, hence v4 beside it."""
         if self.version == "v3":

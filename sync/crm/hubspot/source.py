@@ -22,14 +22,15 @@ from sync.crm.base import (
     Pipeline,
     Removal,
 )
-from sync.crm.hubspot import access, definitions, mapping, values
+from sync.crm.hubspot import access, currencies, definitions, mapping, values
 from sync.crm.hubspot.answers import Json, Refused
 from sync.crm.hubspot.associations import Associations
 from sync.crm.hubspot.client import HubSpotClient, Query
 from sync.crm.hubspot.history import HISTORY_FIELDS, HISTORY_PROPERTIES
 from sync.crm.hubspot.limits import SEARCH
-from sync.crm.hubspot.listing import chunks, pages, records, refuse_half_answers
+from sync.crm.hubspot.listing import chunks, pages, records
 from sync.crm.hubspot.mapping import Surroundings
+from sync.crm.hubspot.selection import ExtraProperties, Selection, completed, read_by_id
 from sync.errors import AuthError, PermanentError
 
 LIST_LIMIT: Final = 100
@@ -46,7 +47,8 @@ class HubSpotSource:
     """One HubSpot account, read.
 
     lookback: how far each pull reaches back behind the last one's start, since search sees
-    changes late. own_properties: ours, which are read back with each deal.
+    changes late. own_properties: ours, which are read back with each deal. extra_properties: what
+    the customer asked for besides, as configured.
 
     Cursors: `since`, from where changes are still to be read; during a first load also `after`,
     the next page; during a pull of changes also `until`, its start, and `last`, the last deal.
@@ -60,11 +62,14 @@ class HubSpotSource:
         lookback: timedelta,
         own_properties: Sequence[str],
         clock: Clock,
+        extra_properties: Sequence[str] = (),
     ) -> None:
         self._connection = connection
         self._client = client
         self._lookback = lookback
         self._own = tuple(own_properties)
+        self._plain = (*mapping.PROPERTIES, *self._own)
+        self._extra = ExtraProperties(client, extra_properties, taken=self._plain, clock=clock)
         self._account: Account | None = None
         self._pipelines: Sequence[Pipeline] | None = None
 
@@ -105,10 +110,11 @@ class HubSpotSource:
         return list(found.values())
 
     def extra_fields(self) -> Sequence[FieldDefinition]:
-        return ()
+        return list(self._extra.now().fields.values())
 
     def exchange_rates(self) -> Sequence[ExchangeRate]:
-        return ()
+        account = self._account or self.account()
+        return currencies.read(self._client, account.home_currency)
 
     def deal_count(self) -> int | None:
         body = {"limit": 1, "properties": ["hs_object_id"]}
@@ -153,7 +159,8 @@ class HubSpotSource:
         associations = Associations(self._client)
         while True:
             try:
-                for page, following in self._listed(associations, after):
+                for listed, following in self._listed(associations, after):
+                    page = completed(self._client, listed, self._selection())
                     position = {} if following is None else {"after": following}
                     yield self._page({"since": since, **position}, page, associations, listed=True)
                     after = following
@@ -167,7 +174,7 @@ class HubSpotSource:
     ) -> Iterator[tuple[list[Json], str | None]]:
         query: Query = [
             ("limit", str(HISTORY_LIMIT)),
-            ("properties", ",".join((*mapping.PROPERTIES, *self._own))),
+            ("properties", ",".join(self._selection().listed)),
             ("propertiesWithHistory", ",".join(HISTORY_PROPERTIES)),
             *([("associations", associations.asked)] if associations.asked else []),
         ]
@@ -222,36 +229,24 @@ class HubSpotSource:
 
     def _batch_read(self, deal_ids: Sequence[str], *, history: bool) -> list[Json]:
         """Those that exist, in any order."""
-        body: Json = {
-            "properties": [*mapping.PROPERTIES, *self._own],
-            "inputs": [{"id": deal_id} for deal_id in deal_ids],
-        }
-        if history:
-            body["propertiesWithHistory"] = list(HISTORY_PROPERTIES)
-        what = f"{len(deal_ids)} deals"
-        answer = self._client.post(
-            self._client.paths.deals_batch_read,
-            body,
-            what=what,
-            expect="results",
-            idempotent=True,
-        )
-        refuse_half_answers(answer, what)
-        return records(answer)
+        wanted = HISTORY_PROPERTIES if history else ()
+        return read_by_id(self._client, deal_ids, self._selection(), wanted)
 
     def _read_one(self, deal_id: str, *, history: bool) -> Json | None:
         """A merged deal gives its survivor; None where there is none."""
-        query = [("properties", ",".join((*mapping.PROPERTIES, *self._own)))]
+        selection = self._selection()
+        query = [("properties", ",".join(selection.listed))]
         if history:
             query.append(("propertiesWithHistory", ",".join(HISTORY_PROPERTIES)))
         try:
-            return self._client.get(
+            found = self._client.get(
                 self._client.paths.deal(deal_id), query, what=f"deal {deal_id}", expect="id"
             )
         except Refused as refusal:
             if refusal.status != 404:
                 raise
             return None
+        return completed(self._client, [found], selection)[0]
 
     def _page(
         self,
@@ -272,13 +267,17 @@ class HubSpotSource:
             changes=mapped.changes,
             removals=mapped.removals,
             unparsed=mapped.unparsed,
-            left_out=tuple(associations.left_out),
+            left_out=(*self._extra.now().left_out, *associations.left_out),
         )
 
     def _surroundings(self) -> Surroundings:
         account = self._account or self.account()
         pipelines = self._pipelines if self._pipelines is not None else self.pipelines()
-        return Surroundings.of(account.home_currency, pipelines, self._own)
+        extra = self._extra.now().fields
+        return Surroundings.of(account.home_currency, pipelines, self._own, extra)
+
+    def _selection(self) -> Selection:
+        return Selection(self._plain, self._extra.now().fields)
 
 
 def _unknown(hits: Sequence[Json], known: KnownVersions) -> list[str]:
