@@ -18,7 +18,8 @@ DELIMITERS: Final = (";", ",", "\t", "|")
 MAX_BYTES: Final = 256 * 1024 * 1024
 _HEAD_ROWS: Final = 20
 _XLSX_MARK: Final = b"PK\x03\x04"
-_OLD_XLS_MARK: Final = b"\xd0\xcf\x11\xe0"
+_OLE_MARK: Final = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _CODECS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -58,8 +59,12 @@ def read_table(
     """The table in a CSV or XLSX file; whatever is None is found out. Raises BrokenFile."""
     if len(content) > MAX_BYTES:
         raise BrokenFile(f"it is larger than {MAX_BYTES // 1024**2} MB; export fewer columns")
-    if content.startswith(_OLD_XLS_MARK):
-        raise BrokenFile("it is an old .xls file or is locked by a password; save it as .xlsx")
+    if content.startswith(_OLE_MARK):
+        raise BrokenFile(
+            "it is locked by a password; save it without one"
+            if _ENCRYPTED in content
+            else "it is an old .xls file; save it as .xlsx"
+        )
     if content.startswith(_XLSX_MARK):
         name, rows = xlsx.read(content, sheet)
         return replace(
