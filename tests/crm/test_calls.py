@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.crm.calls import MAX_FAULTS, AmbiguousError, AttemptFailed, Calls
+from sync.crm.calls import OUTAGE_S, AmbiguousError, AttemptFailed, Calls
 from sync.crm.limiter import Limiter, Window
 from sync.errors import AuthError, PermanentError, TransientError
 from tests.fake_clock import FakeClock
@@ -42,14 +42,14 @@ def test_a_fault_is_repeated_with_growing_pauses() -> None:
     attempt, made = failing(*[AttemptFailed("fault")] * 4)
     assert calls(clock).run(attempt, bucket="all", idempotent=True) == "done"
     assert len(made) == 5
-    assert clock.slept == [0.5, 1.0, 2.0, 4.0]
+    assert clock.slept == [0.5, 0.5, 0.5, 0.75]
 
 
 def test_jitter_never_more_than_halves_a_pause() -> None:
     clock = FakeClock()
     attempt, _ = failing(*[AttemptFailed("fault")] * 3)
     calls(clock, jitter=0.0).run(attempt, bucket="all", idempotent=True)
-    assert clock.slept == [0.25, 0.5, 1.0]
+    assert clock.slept == [0.25, 0.25, 0.25]
 
 
 def test_faults_are_given_up_after_a_while() -> None:
@@ -57,9 +57,33 @@ def test_faults_are_given_up_after_a_while() -> None:
     attempt, made = failing(*[AttemptFailed("The CRM is down.")] * 99)
     with pytest.raises(TransientError) as given_up:
         calls(clock).run(attempt, bucket="all", idempotent=True)
-    assert len(made) == MAX_FAULTS
-    assert str(given_up.value) == "The CRM is down. Given up after 6 attempts."
+    assert OUTAGE_S <= clock.monotonic() < OUTAGE_S + 10
+    assert str(given_up.value) == f"The CRM is down. Given up after {len(made)} attempts."
+    assert len(made) < 20
     assert not isinstance(given_up.value, AmbiguousError)
+
+
+def test_a_slow_fault_is_tried_three_times() -> None:
+    clock = FakeClock()
+    attempt, made = failing(*[AttemptFailed("hangs")] * 99, takes_s=60, clock=clock)
+    with pytest.raises(TransientError, match="Given up after 3 attempts"):
+        calls(clock).run(attempt, bucket="all", idempotent=True)
+    assert len(made) == 3
+
+
+@given(outage_s=st.floats(0.1, OUTAGE_S * 0.99), jitter=st.floats(0, 1))
+def test_a_call_ends_at_one_and_a_half_times_the_outage_at_the_latest(
+    outage_s: float, jitter: float
+) -> None:
+    clock = FakeClock()
+
+    def attempt(_: float) -> str:
+        if clock.monotonic() < outage_s:
+            raise AttemptFailed("down")
+        return "done"
+
+    assert calls(clock, jitter=jitter).run(attempt, bucket="all", idempotent=True) == "done"
+    assert clock.monotonic() <= max(1.5 * outage_s, outage_s + 0.5) + 1e-5
 
 
 def test_being_told_to_wait_is_obeyed_until_the_deadline() -> None:

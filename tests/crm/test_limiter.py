@@ -1,16 +1,27 @@
 """Pacing: what is let through in a window, by whom it is shared, and what answers teach it."""
 
+import heapq
 import threading
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.limits import ASSOCIATIONS, GENERAL, SEARCH, declare, learn
 from sync.crm.limiter import DAILY_RECHECK_S, Limiter, Window
 from sync.errors import TransientError
+from sync.sandbox import limits as hubspot
+from sync.sandbox.server import Behaviour, serve
+from tests.crm.conftest import company, deal
 from tests.fake_clock import FakeClock
+
+
+def call(limiter: Limiter, bucket: str) -> None:
+    """One that is answered at once."""
+    limiter.release(limiter.acquire(bucket))
 
 
 def most_in_a_window(turns: list[float], interval_s: float) -> int:
@@ -33,20 +44,27 @@ def test_no_window_holds_more_than_the_share_of_the_limit(
     turns = []
     for pause in pauses:
         clock.advance(seconds=pause)
-        limiter.acquire("all")
+        call(limiter, "all")
         turns.append(clock.monotonic())
     assert most_in_a_window(turns, interval_s) <= max(1, int(limit * share))
 
 
-def test_the_share_is_used_up_before_anybody_waits() -> None:
+def test_half_the_share_goes_at_once_and_the_rest_evenly() -> None:
     clock = FakeClock()
     limiter = Limiter(share=0.5, clock=clock)
-    limiter.declare("all", Window(10, 10.0))
+    limiter.declare("all", Window(20, 10.0))
     for _ in range(5):
-        limiter.acquire("all")
+        call(limiter, "all")
     assert clock.slept == []
-    limiter.acquire("all")
-    assert clock.slept == [10.0]
+    for _ in range(5):
+        call(limiter, "all")
+    assert clock.slept == pytest.approx([1.0] * 5, abs=1e-5)
+    call(limiter, "all")
+    assert clock.monotonic() == pytest.approx(10.0)  # when the first one's place is free
+    clock.slept.clear()
+    for _ in range(50):
+        call(limiter, "all")
+    assert clock.slept == pytest.approx([1.0] * 50, abs=1e-5)
 
 
 class StillClock(FakeClock):
@@ -59,26 +77,135 @@ class StillClock(FakeClock):
 def test_threads_share_one_window() -> None:
     clock = StillClock()
     limiter = Limiter(share=1.0, clock=clock)
-    limiter.declare("all", Window(3, 10.0))
-    threads = [threading.Thread(target=limiter.acquire, args=("all",)) for _ in range(9)]
+    limiter.declare("all", Window(4, 10.0))
+    threads = [threading.Thread(target=limiter.acquire, args=("all",)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(clock.slept) == [10.0, 10.0, 10.0, 20.0, 20.0, 20.0]
+    # none of them is answered: each keeps its place for the longest time
+    assert sorted(clock.slept) == pytest.approx([2.5, 5.0, 10.8, 13.3, 15.8, 18.3])
+
+
+Latency = tuple[float, float]
+
+
+def calls_through(
+    window: Window, *, threads: int, latencies: list[Latency], seconds: float
+) -> tuple[int, int]:
+    """Calls that HubSpot's own limiter let through and refused in that time.
+
+    `threads` send one call after the other over a line with these latencies (there, back), played
+    through in the order of events on a clock that nobody waits for.
+    """
+    clock = StillClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    limiter.declare("all", window)
+    begun = limiter.acquire("all")
+    limiter.release(begun)
+    answers = [(0.0, thread, begun) for thread in range(threads)]
+    arrivals = [0.0]
+    while answers[0][0] < seconds:
+        now, thread, turn = heapq.heappop(answers)
+        clock.advance(seconds=now - clock.monotonic())
+        limiter.release(turn)
+        clock.slept.clear()
+        turn = limiter.acquire("all")
+        there, back = latencies[len(arrivals) % len(latencies)]
+        arrivals.append(now + sum(clock.slept) + there)
+        heapq.heappush(answers, (arrivals[-1] + back, thread, turn))
+    theirs = hubspot.Window(window.limit, window.interval_s)
+    inside = [theirs.wait(at) == 0 for at in sorted(arrivals) if at < seconds]
+    return sum(inside), len(inside) - sum(inside)
+
+
+@settings(max_examples=15)
+@given(
+    threads=st.integers(4, 6),
+    latencies=st.lists(
+        st.tuples(st.floats(0.005, 0.1), st.floats(0.005, 0.1)), min_size=7, max_size=31
+    ),
+)
+def test_nothing_is_refused_and_92_percent_of_the_window_is_used(
+    threads: int, latencies: list[Latency]
+) -> None:
+    window = Window(190, 10.0)
+    through, refused = calls_through(window, threads=threads, latencies=latencies, seconds=60)
+    assert refused == 0
+    assert through >= 0.92 * 190 * 6
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.floats(0.02, 0.09), st.floats(0.02, 0.1)), min_size=7, max_size=31))
+def test_searches_reach_90_percent_of_their_five_a_second(latencies: list[Latency]) -> None:
+    window = Window(5, 1.0)
+    through, refused = calls_through(window, threads=4, latencies=latencies, seconds=60)
+    assert refused == 0
+    assert through >= 0.90 * 5 * 60
+
+
+def test_a_line_that_stalls_now_and_then_makes_no_call_refused() -> None:
+    latencies = [(0.02, 0.02)] * 500 + [(0.7, 0.05)] * 6  # all six threads hang at once
+    through, refused = calls_through(Window(190, 10.0), threads=6, latencies=latencies, seconds=120)
+    assert refused == 0
+    assert through >= 0.92 * 190 * 12
+
+
+class QuickClock:
+    """The machine's, ten times as fast."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 16, 9, 0, tzinfo=UTC) + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._began) * 10
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 10)
+
+
+def test_six_real_threads_are_never_refused_by_the_sandbox() -> None:
+    clock = QuickClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    with serve(company([deal("a")]), clock=clock, behaviour=Behaviour(rate_limit=100)) as sandbox:
+        client = HubSpotClient(
+            sandbox.token,
+            base_url=sandbox.url,
+            api_version="2026-09",
+            timeout_s=30,
+            deadline_s=600,
+            limiter=limiter,
+            clock=clock,
+        )
+
+        def load() -> None:
+            for _ in range(40):
+                client.get(client.paths.account, what="x", expect="portalId")
+
+        threads = [threading.Thread(target=load) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.close()
+        assert [entry.status for entry in sandbox.requests] == [200] * 240
 
 
 def test_search_has_a_window_of_its_own() -> None:
     clock = FakeClock()
-    limiter = Limiter(share=0.8, clock=clock)
+    limiter = Limiter(share=1.0, clock=clock)
     declare(limiter)
-    for _ in range(4):
-        limiter.acquire(SEARCH)
-    assert clock.slept == []
-    limiter.acquire(GENERAL)
-    assert clock.slept == []
-    limiter.acquire(SEARCH)
-    assert clock.slept == [1.0]
+    for _ in range(5):
+        call(limiter, SEARCH)
+    in_search = clock.monotonic()
+    assert in_search > 0
+    call(limiter, GENERAL)
+    assert clock.monotonic() == in_search
+    call(limiter, SEARCH)
+    assert clock.monotonic() == pytest.approx(1.0)
 
 
 def test_answers_teach_the_accounts_own_limit() -> None:
@@ -91,10 +218,10 @@ def test_answers_teach_the_accounts_own_limit() -> None:
     }
     learn(limiter, GENERAL, headers)
     for _ in range(4):
-        limiter.acquire(GENERAL)
-    assert clock.slept == []
-    limiter.acquire(GENERAL)
-    assert clock.slept == [5.0]
+        call(limiter, GENERAL)
+    assert clock.monotonic() < 5
+    call(limiter, GENERAL)
+    assert clock.monotonic() == pytest.approx(5.0)
 
 
 def test_each_bucket_learns_its_own_limit() -> None:
@@ -104,13 +231,15 @@ def test_each_bucket_learns_its_own_limit() -> None:
     interval = {"x-hubspot-ratelimit-interval-milliseconds": "10000"}
     learn(limiter, GENERAL, interval | {"x-hubspot-ratelimit-max": "190"})
     learn(limiter, ASSOCIATIONS, interval | {"x-hubspot-ratelimit-max": "150"})
-    for _ in range(190):
-        limiter.acquire(GENERAL)
-    for _ in range(150):
-        limiter.acquire(ASSOCIATIONS)
+    for _ in range(95):
+        call(limiter, GENERAL)
+    for _ in range(75):
+        call(limiter, ASSOCIATIONS)
     assert clock.slept == []
-    limiter.acquire(ASSOCIATIONS)
-    assert clock.slept == [10.0]
+    call(limiter, GENERAL)
+    assert clock.slept == pytest.approx([10 / 190], abs=1e-5)
+    call(limiter, ASSOCIATIONS)
+    assert sum(clock.slept) == pytest.approx(10 / 150, abs=1e-5)  # whole microseconds
 
 
 @pytest.mark.parametrize("value", ["0", "", "-5", "many", "1.5", "²"])
@@ -125,8 +254,8 @@ def test_nonsense_in_headers_teaches_nothing(value: str) -> None:
         "x-hubspot-ratelimit-daily-remaining": "0",
     }
     learn(limiter, GENERAL, headers)
-    for _ in range(100):
-        limiter.acquire(GENERAL)
+    for _ in range(50):
+        call(limiter, GENERAL)
     assert clock.slept == []
 
 
@@ -135,15 +264,15 @@ def test_what_is_left_of_the_day_stays_with_the_other_apps() -> None:
     limiter = Limiter(share=1.0, clock=clock)
     declare(limiter)
     limiter.learn_daily(remaining=5_001, limit=100_000)
-    limiter.acquire(GENERAL)
+    call(limiter, GENERAL)
     limiter.learn_daily(remaining=4_999, limit=100_000)
     with pytest.raises(TransientError, match="nearly used up") as refused:
-        limiter.acquire(GENERAL)
+        call(limiter, GENERAL)
     assert refused.value.retry_after == timedelta(seconds=DAILY_RECHECK_S)
     clock.advance(seconds=DAILY_RECHECK_S)
-    limiter.acquire(GENERAL)  # one look whether the day has begun anew
+    call(limiter, GENERAL)  # one look whether the day has begun anew
     limiter.learn_daily(remaining=99_000, limit=100_000)
-    limiter.acquire(GENERAL)
+    call(limiter, GENERAL)
 
 
 def test_being_told_to_wait_holds_everybody_back() -> None:
@@ -152,7 +281,7 @@ def test_being_told_to_wait_holds_everybody_back() -> None:
     declare(limiter)
     limiter.close_for(GENERAL, 7.0)
     limiter.close_for(GENERAL, 2.0)  # a shorter pause does not shorten the longer one
-    limiter.acquire(SEARCH)
+    call(limiter, SEARCH)
     assert clock.slept == []
-    limiter.acquire(GENERAL)
+    call(limiter, GENERAL)
     assert clock.slept == [7.0]
