@@ -1,25 +1,15 @@
 """The fields that the customer asked for besides the mirror's own columns, and their values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine, and_, select, update
 
-from sync.crm.base import ExtraValue, FieldDefinition
+from sync.crm.base import FieldDefinition
 from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.listed import save_listed
 from sync.mirror.schema import deal, property_definition
 from sync.mirror.upsert import storable
-
-
-def extra_over(
-    before: Mapping[str, ExtraValue], now: Mapping[str, ExtraValue]
-) -> dict[str, ExtraValue]:
-    """What is kept of a deal's extra values: an emptied one goes, one that the CRM does not tell
-    any more stays as it was."""
-    kept = {name: value for name, value in before.items() if name not in now}
-    kept |= {name: _storable(value) for name, value in now.items() if value is not None}
-    return dict(sorted(kept.items()))
 
 
 def save_fields(
@@ -102,9 +92,3 @@ def labels(engine: Engine, connection: str) -> dict[str, str]:
     with reading(engine) as snapshot:
         found = snapshot.execute(query.order_by(table.c.name)).all()
     return {row.name: row.label for row in found}
-
-
-def _storable(value: ExtraValue) -> ExtraValue:
-    if isinstance(value, str):
-        return storable(value)
-    return [storable(part) for part in value] if isinstance(value, list) else value

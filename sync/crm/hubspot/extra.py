@@ -107,7 +107,7 @@ def _choices(raw: Any) -> ExtraValue:
     return sorted(parts) or None
 
 
-_PARSERS: Final[Mapping[FieldKind, Callable[[Any], ExtraValue]]] = {
+_PARSERS: Final[Mapping[FieldKind, Callable[[Any], Any]]] = {
     FieldKind.NUMBER: _number,
     FieldKind.BOOL: values.truth,
     FieldKind.DATE: _day,
