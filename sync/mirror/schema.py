@@ -15,6 +15,8 @@ from sqlalchemy import (
     text,
 )
 
+from sync.mirror.access_tables import oauth_token as oauth_token
+from sync.mirror.access_tables import webhook_hint as webhook_hint
 from sync.mirror.forecast_tables import backtest_origin as backtest_origin
 from sync.mirror.forecast_tables import backtest_score as backtest_score
 from sync.mirror.forecast_tables import forecast as forecast
