@@ -36,15 +36,6 @@ def upsert(
     )
 
 
-def insert_new(transaction: Connection, table: Table, rows: Sequence[Row]) -> int:
-    """Insert those of `rows` whose primary key is not there yet; returns how many."""
-    if not rows:
-        return 0
-    statement = insert(transaction, table).on_conflict_do_nothing()
-    options = {"preserve_rowcount": True}
-    return transaction.execute(statement, list(rows), execution_options=options).rowcount
-
-
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

@@ -1,41 +1,27 @@
 """What a pull brings of deals: pages, committed whole with their cursor."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select
 
-from sync.crm.base import (
-    Change,
-    ChangeSource,
-    Cursor,
-    Deal,
-    DealPage,
-    Field,
-    Unparsed,
-)
+from sync.crm.base import Change, ChangeSource, Cursor, Deal, DealPage, Field, Unparsed
+from sync.mirror import merge_deals
 from sync.mirror.engine import pulling, writing
-from sync.mirror.properties import extra_over
-from sync.mirror.schema import deal as deal_table
+from sync.mirror.history_reads import mark_history_read
+from sync.mirror.merge_deals import Changed, incoming
+from sync.mirror.merge_extra import keep_untold
+from sync.mirror.plain_rows import PlainRows
 from sync.mirror.schema import deal_change, sync_cursor, unparsed_value
-from sync.mirror.tombstones import TOMBSTONE, put_removals
-from sync.mirror.upsert import Row, chunks, insert_new, storable, upsert
+from sync.mirror.staging import insert_new_rows
+from sync.mirror.tombstones import put_removals
+from sync.mirror.upsert import chunks, storable, upsert
 
-_ALIVE = dict.fromkeys(TOMBSTONE)
-_DEAL_FIELDS = tuple(field.name for field in fields(Deal))
-_COLUMN_OF = {
-    Field.STAGE: "stage_id",
-    Field.STATUS: "status",
-    Field.PIPELINE: "pipeline_id",
-    Field.OWNER: "owner_id",
-    Field.AMOUNT: "amount",
-    Field.CLOSE_DATE: "close_date",
-    Field.FORECAST_CATEGORY: "forecast_category",
-    Field.NEXT_STEP: "next_step",
-}
+_CHANGE_ROWS = PlainRows(
+    deal_change, ("deal_id", "field", "changed_at", "ordinal", "old", "new", "source")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +53,39 @@ def save_page(
     held: pass an empty set for a page that carries none.
     """
     with writing(engine, alone=pulling(connection)) as transaction:
-        newest = {deal.deal_id: deal for deal in sorted(page.deals, key=_modified_at)}
-        known = _known(transaction, connection, list(newest))
-        deals = [
-            deal
-            for deal_id, deal in newest.items()
-            if deal_id not in known or deal.modified_at >= known[deal_id]["modified_at"]
-        ]
-        left = newest.keys() - {deal.deal_id for deal in deals}
+        newest = _newest(page.deals)
         removed = frozenset(removal.deal_id for removal in page.removals)
-        put = _put_deals(transaction, connection, known, deals, removed, at)
+        merge_deals.stage(transaction, newest, removed)
+        left = merge_deals.leave_older(transaction, connection)
+        keep_untold(transaction, connection)
+        created = merge_deals.count_new(transaction, connection)
+        changed = merge_deals.changed(transaction, connection)
+        merge_deals.merge(transaction, connection, at, removed=bool(removed))
         told = [change for change in page.changes if change.deal_id in page.whole_history]
         known_whole = {(change.deal_id, change.field) for change in told}
         found = [
             change
-            for change in put.found
-            if change.field not in history and (change.deal_id, change.field) not in known_whole
+            for change in _differences(changed, frozenset(Field) - history)
+            if (change.deal_id, change.field) not in known_whole
         ]
         _make_way(transaction, connection, told)
         changes = _put_changes(transaction, connection, page.changes)
         changes += _put_found(transaction, connection, found)
         counts = PageCounts(
-            created=put.created,
-            updated=put.updated,
-            unchanged=len(page.deals) - put.created - put.updated,
+            created=created,
+            updated=len(changed),
+            unchanged=len(page.deals) - created - len(changed),
             changes=changes,
             removed=put_removals(transaction, connection, page.removals, at),
             unparsed=_put_unparsed(
                 transaction,
                 connection,
-                {deal.deal_id for deal in deals},
                 [value for value in page.unparsed if value.deal_id not in left],
                 at,
             ),
         )
+        if page.history_read and history:
+            mark_history_read(transaction, connection, [d.deal_id for d in newest], at)
         put_cursor(transaction, connection, stream, page.cursor, at)
     return counts
 
@@ -112,89 +97,30 @@ def put_cursor(
     upsert(transaction, sync_cursor, [row])
 
 
-def _modified_at(deal: Deal) -> datetime:
-    return deal.modified_at
-
-
-def _known(transaction: Connection, connection: str, deal_ids: Sequence[str]) -> dict[str, Row]:
-    return {
-        row.deal_id: row._asdict()
-        for some in chunks(deal_ids)
-        for row in transaction.execute(
-            select(deal_table).where(
-                deal_table.c.connection == connection, deal_table.c.deal_id.in_(some)
-            )
-        )
-    }
-
-
-def _values(deal: Deal, before: Row | None) -> dict[str, Any]:
-    """The columns that the CRM fills."""
-    row = {name: getattr(deal, name) for name in _DEAL_FIELDS}
-    row = {name: storable(v) if isinstance(v, str) else v for name, v in row.items()}
-    row["status"] = deal.status.value
-    row["own"] = {name: v if v is None else storable(v) for name, v in deal.own.items()}
-    row["extra"] = extra_over({} if before is None else before["extra"], deal.extra)
-    return row
-
-
-@dataclass(slots=True)
-class _Put:
-    """What writing the deals of a page came to. `found`: changes seen by comparing."""
-
-    created: int
-    updated: int
-    found: list[Change]
-
-
-def _put_deals(
-    transaction: Connection,
-    connection: str,
-    known: Mapping[str, Row],
-    deals: Iterable[Deal],
-    removed: frozenset[str],
-    at: datetime,
-) -> _Put:
-    put = _Put(0, 0, [])
-    rows: list[Row] = []
-    same: list[str] = []
+def _newest(deals: Sequence[Deal]) -> list[Deal]:
+    """Of each deal the newest state; of equally new ones the last."""
+    newest: dict[str, Deal] = {}
     for deal in deals:
-        before = known.get(deal.deal_id)
-        values = _values(deal, before)
-        if deal.deal_id not in removed:
-            values |= _ALIVE
-        seen = {"connection": connection, "first_seen_at": at, "pulled_at": at}
-        if before is None:
-            put.created += 1
-            rows.append(_ALIVE | values | seen)
-        elif any(before[name] != value for name, value in values.items()):
-            put.updated += 1
-            put.found += _differences(before, values)
-            rows.append({**before, **values, **seen})
-        else:
-            same.append(deal.deal_id)
-    upsert(transaction, deal_table, rows, keep=("first_seen_at",))
-    for some in chunks(same):
-        transaction.execute(
-            update(deal_table)
-            .where(deal_table.c.connection == connection, deal_table.c.deal_id.in_(some))
-            .values(pulled_at=at)
-        )
-    return put
+        known = newest.get(deal.deal_id)
+        if known is None or deal.modified_at >= known.modified_at:
+            newest[deal.deal_id] = deal
+    return list(newest.values())
 
 
-def _differences(before: Row, now: Row) -> list[Change]:
+def _differences(changed: Iterable[Changed], wanted: frozenset[Field]) -> list[Change]:
+    """Of the fields whose history nobody else tells, in the deals that are not what they were."""
     return [
         Change(
-            deal_id=now["deal_id"],
+            deal_id=deal.deal_id,
             field=field,
-            old=_text(before[column]),
-            new=_text(now[column]),
-            changed_at=now["modified_at"],
+            old=_text(deal.before[field]),
+            new=_text(deal.now[field]),
+            changed_at=deal.modified_at,
             source=ChangeSource.DIFF,
         )
-        for field, column in _COLUMN_OF.items()
-        if before[column] != now[column]
+        for deal in changed
+        for field in deal.now
+        if field in wanted and deal.before[field] != deal.now[field]
     ]
 
 
@@ -252,48 +178,36 @@ def _make_way(transaction: Connection, connection: str, told: Sequence[Change]) 
         )
 
 
-def _put_changes(transaction: Connection, connection: str, changes: Iterable[Change]) -> int:
-    rows = [
-        {
-            "connection": connection,
-            "deal_id": change.deal_id,
-            "field": change.field.value,
-            "changed_at": change.changed_at,
-            "ordinal": change.ordinal,
-            "old": change.old if change.old is None else storable(change.old),
-            "new": change.new if change.new is None else storable(change.new),
-            "source": change.source.value,
-        }
-        for change in changes
-    ]
-    return insert_new(transaction, deal_change, rows)
+def _put_changes(transaction: Connection, connection: str, changes: Sequence[Change]) -> int:
+    names = ("connection", *_CHANGE_ROWS.names)
+    rows = [(connection, *row) for row in _CHANGE_ROWS(changes)]
+    return insert_new_rows(transaction, deal_change, names, rows)
 
 
 def _put_unparsed(
-    transaction: Connection,
-    connection: str,
-    deal_ids: Iterable[str],
-    unparsed: Sequence[Unparsed],
-    at: datetime,
+    transaction: Connection, connection: str, unparsed: Sequence[Unparsed], at: datetime
 ) -> int:
-    """Replace what did not parse of `deal_ids`; what did not parse before either keeps its date."""
+    """Replace what did not parse of the deals that came in; what did not before either keeps its
+    date."""
     table = unparsed_value
     now = {(value.deal_id, value.field): value for value in unparsed}
-    ids = {*deal_ids, *(deal_id for deal_id, _ in now)}
-    known: dict[tuple[str, str], str] = {}
-    for some in chunks(sorted(ids)):
-        where = (table.c.connection == connection, table.c.deal_id.in_(some))
-        found = transaction.execute(
-            select(table.c.deal_id, table.c.field, table.c.raw).where(*where)
-        )
-        known |= {(row.deal_id, row.field): row.raw for row in found}
+    ours = table.c.connection == connection
+    columns = (table.c.deal_id, table.c.field, table.c.raw)
+    queries = [
+        select(*columns).where(ours, table.c.deal_id.in_(select(incoming.c.deal_id))),
+        *(
+            select(*columns).where(ours, table.c.deal_id.in_(some))
+            for some in chunks(sorted({deal_id for deal_id, _ in now}))
+        ),
+    ]
+    known = {
+        (row.deal_id, row.field): row.raw for query in queries for row in transaction.execute(query)
+    }
     gone = [{"id": deal_id, "name": name} for deal_id, name in known if (deal_id, name) not in now]
     if gone:
         transaction.execute(
             delete(table).where(
-                table.c.connection == connection,
-                table.c.deal_id == bindparam("id"),
-                table.c.field == bindparam("name"),
+                ours, table.c.deal_id == bindparam("id"), table.c.field == bindparam("name")
             ),
             gone,
         )

@@ -39,9 +39,9 @@ def test_the_same_page_twice_changes_nothing(engine: Engine) -> None:
 
 def test_an_unchanged_deal_only_gets_a_new_pull_date(engine: Engine) -> None:
     save(engine, deal("1"), deal("2"))
-    before = rows(engine, schema.deal, "pulled_at")
+    before = rows(engine, schema.deal, "pulled_at", "history_read_at")
     save(engine, deal("1"), at=minutes(15))
-    assert rows(engine, schema.deal, "pulled_at") == before
+    assert rows(engine, schema.deal, "pulled_at", "history_read_at") == before
     assert [row["pulled_at"] for row in rows(engine, schema.deal)] == [minutes(15), T0]
 
 

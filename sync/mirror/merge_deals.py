@@ -1,0 +1,168 @@
+"""A page's deals beside those of the mirror: which are new, which differ; and into it with them.
+
+The database does the comparing, over a temporary table of what came in; the statements are the
+same on both. Rows come to Python only of deals that are not what they were.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Insert,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sync.crm.base import Deal, Field
+from sync.mirror.plain_rows import PlainRows
+from sync.mirror.schema import deal
+from sync.mirror.staging import fill, staging
+from sync.mirror.tombstones import TOMBSTONE
+from sync.mirror.types import Instant
+
+NAMES: Final = tuple(field.name for field in fields(Deal))
+"""The columns that the CRM fills."""
+
+COLUMN_OF: Final = {
+    Field.STAGE: "stage_id",
+    Field.STATUS: "status",
+    Field.PIPELINE: "pipeline_id",
+    Field.OWNER: "owner_id",
+    Field.AMOUNT: "amount",
+    Field.CLOSE_DATE: "close_date",
+    Field.FORECAST_CATEGORY: "forecast_category",
+    Field.NEXT_STEP: "next_step",
+}
+"""The fields whose differences can be history."""
+
+incoming = staging(deal, NAMES, "leaves")
+"""The deals of the page; `leaves`: the page itself says that the deal is removed."""
+
+_rows = PlainRows(deal, NAMES)
+_same_deal = and_(
+    deal.c.connection == bindparam("of_connection"), deal.c.deal_id == incoming.c.deal_id
+)
+_is_older = exists().where(_same_deal, deal.c.modified_at > incoming.c.modified_at)
+_differs = or_(
+    *(incoming.c[name].is_distinct_from(deal.c[name]) for name in NAMES if name != "deal_id"),
+    and_(not_(incoming.c.leaves), deal.c.removed_at.is_not(None)),
+)
+
+_OLDER: Final = select(incoming.c.deal_id).where(_is_older)
+_LEAVE_OLDER: Final = delete(incoming).where(_is_older)
+_COUNT_NEW: Final = (
+    select(func.count()).select_from(incoming).where(not_(exists().where(_same_deal)))
+)
+_CHANGED: Final = (
+    select(
+        incoming.c.deal_id,
+        incoming.c.modified_at,
+        *(incoming.c[name] for name in COLUMN_OF.values()),
+        *(deal.c[name] for name in COLUMN_OF.values()),
+    )
+    .select_from(incoming.join(deal, _same_deal))
+    .where(_differs)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A deal that is not what the mirror held. `before`, `now`: what can be history."""
+
+    deal_id: str
+    modified_at: datetime
+    before: Mapping[Field, Any]
+    now: Mapping[Field, Any]
+
+
+def stage(transaction: Connection, deals: Sequence[Deal], leaving: Collection[str]) -> None:
+    """Make `incoming` hold these deals, each once."""
+    flags = [found.deal_id in leaving for found in deals] if leaving else [False] * len(deals)
+    rows = [(*row, flag) for row, flag in zip(_rows(deals), flags, strict=True)]
+    fill(transaction, incoming, rows)
+
+
+def leave_older(transaction: Connection, connection: str) -> frozenset[str]:
+    """Drop what the mirror has a newer state of; returns the ids."""
+    given = {"of_connection": connection}
+    older = frozenset(transaction.execute(_OLDER, given).scalars())
+    if older:
+        transaction.execute(_LEAVE_OLDER, given)
+    return older
+
+
+def count_new(transaction: Connection, connection: str) -> int:
+    counted: int = transaction.execute(_COUNT_NEW, {"of_connection": connection}).scalar_one()
+    return counted
+
+
+def changed(transaction: Connection, connection: str) -> list[Changed]:
+    """The deals that the mirror holds otherwise; one marked as removed has changed by coming."""
+    width = len(COLUMN_OF)
+    return [
+        Changed(
+            deal_id,
+            modified_at,
+            before=dict(zip(COLUMN_OF, values[width:], strict=True)),
+            now=dict(zip(COLUMN_OF, values[:width], strict=True)),
+        )
+        for deal_id, modified_at, *values in transaction.execute(
+            _CHANGED, {"of_connection": connection}
+        )
+    ]
+
+
+def merge(transaction: Connection, connection: str, at: datetime, *, removed: bool) -> None:
+    """Into the mirror with them. `removed`: some leave with this page, and keep the mark they have;
+    all others are alive."""
+    statement = _MERGE[transaction.dialect.name, removed]
+    transaction.execute(statement, {"of_connection": connection, "at": at})
+
+
+def _merge(dialect: str, *, keeping_marks: bool) -> Insert:
+    table = sqlite.insert(deal) if dialect == "sqlite" else postgresql.insert(deal)
+    at = bindparam("at", type_=Instant)
+    source: Any = incoming
+    marks: list[Any] = [literal(None, deal.c[name].type) for name in TOMBSTONE]
+    if keeping_marks:
+        source = incoming.outerjoin(deal, _same_deal)
+        marks = [case((incoming.c.leaves, deal.c[name])) for name in TOMBSTONE]
+    # "true" because SQLite would take the conflict clause for a join's otherwise
+    chosen = (
+        select(
+            bindparam("of_connection", type_=deal.c.connection.type),
+            *(incoming.c[name] for name in NAMES),
+            at,
+            at,
+            *marks,
+        )
+        .select_from(source)
+        .where(true())
+    )
+    names = ["connection", *NAMES, "first_seen_at", "pulled_at", *TOMBSTONE]
+    inserted = table.from_select(names, chosen)
+    kept = ("connection", "deal_id", "first_seen_at")
+    return inserted.on_conflict_do_update(
+        index_elements=["connection", "deal_id"],
+        set_={name: inserted.excluded[name] for name in names if name not in kept},
+    )
+
+
+_MERGE: Final = {
+    (dialect, keeping): _merge(dialect, keeping_marks=keeping)
+    for dialect in ("sqlite", "postgresql")
+    for keeping in (False, True)
+}
