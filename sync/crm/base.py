@@ -241,6 +241,61 @@ class DealPage:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """The past of the deals that were `asked` for; those that `page` does not have are no more.
+
+    stage_dates_differ: deals whose own date of the present stage is not that of their history.
+    """
+
+    asked: Sequence[str]
+    page: DealPage
+    stage_dates_differ: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A living deal as a full list shows it. contact_count, company_count: None = not told."""
+
+    deal_id: str
+    modified_at: datetime
+    pipeline_id: str | None
+    stage_id: str | None
+    amount: Decimal | None
+    currency: str | None
+    contact_count: int | None = None
+    company_count: int | None = None
+
+    @staticmethod
+    def of(deal: Deal) -> "Listed":
+        return Listed(
+            deal_id=deal.deal_id,
+            modified_at=deal.modified_at,
+            pipeline_id=deal.pipeline_id,
+            stage_id=deal.stage_id,
+            amount=deal.amount,
+            currency=deal.currency,
+            contact_count=deal.contact_count,
+            company_count=deal.company_count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Some of all living deals. `removals`: ids that are known to be merged into one of them."""
+
+    deals: Sequence[Listed]
+    removals: Sequence[Removal] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BinPage:
+    """Some of the recycle bin. `following`: where the next page starts, None after the last."""
+
+    removals: Sequence[Removal]
+    following: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What this CRM can do on this account; stated, not guessed.
 
@@ -307,6 +362,17 @@ class CrmSource(Protocol):
 
     def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
         """All deals in the CRM's recycle bin."""
+
+    def bin_page(self, after: str | None, *, started_at: datetime) -> BinPage:
+        """Part of the recycle bin, as much as one request gives, or all of it; None = from the
+        top. Within and across pages ids ascend."""
+
+    def listing(self, *, started_at: datetime) -> Iterator[ListPage]:
+        """All living deals with the little that tells whether the mirror holds the same."""
+
+    def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
+        """State and whole history of these deals, page by page, as fast as the CRM allows; counts
+        of contacts and companies are left out. For a CRM with `Capabilities.history` only."""
 
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         """The present state of these deals, without changes unless `history`; missing ones are

@@ -6,6 +6,8 @@ import socket
 import struct
 from asyncio import Transport
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -63,7 +65,8 @@ class Answer:
     def header(self, name: bytes, value: bytes) -> None:
         self.headers = [(k, v) for k, v in self.headers if k.lower() != name] + [(name, value)]
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, now: datetime) -> None:
+        self.header(b"date", format_datetime(now, usegmt=True).encode())
         self.header(b"content-length", str(len(self.body)).encode())
         self.header(b"cf-ray", uuid4().hex[:16].encode() + b"-OSL")
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
@@ -121,7 +124,7 @@ class Gate:
         if broken or answer is None:
             await _break(scope, receive)
         else:
-            await answer.send(send)
+            await answer.send(send, self._clock.now())
 
     def _instead(self, scope: Scope, fault: Fault | None) -> Answer | None:
         """An answer given without carrying the request out."""

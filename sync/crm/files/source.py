@@ -9,6 +9,7 @@ from sync.clock import Clock
 from sync.crm.base import (
     AccessCheck,
     Account,
+    BinPage,
     Capabilities,
     Cursor,
     Deal,
@@ -16,7 +17,10 @@ from sync.crm.base import (
     DealStatus,
     ExchangeRate,
     FieldDefinition,
+    HistoryPage,
     KnownVersions,
+    Listed,
+    ListPage,
     Owner,
     Pipeline,
     Removal,
@@ -197,6 +201,20 @@ class FileSource:
         gone = [r for held in self._book.all() if (r := _removal(held)) is not None]
         for start in range(0, len(gone), PAGE):
             yield gone[start : start + PAGE]
+
+    def bin_page(self, after: str | None, *, started_at: datetime) -> BinPage:
+        return BinPage([gone for page in self.removed(started_at=started_at) for gone in page])
+
+    def listing(self, *, started_at: datetime) -> Iterator[ListPage]:
+        mapping = self._mapping()
+        living = [held for held in self._book.all() if held.removed_at is None]
+        for start in range(0, len(living), PAGE):
+            page = living[start : start + PAGE]
+            yield ListPage([Listed.of(self._deal(held, mapping)) for held in page])
+
+    def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
+        """Never asked for: a file tells no history."""
+        return iter(())
 
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = [h for h in self._book.by_id(deal_ids) if h.removed_at is None]

@@ -19,6 +19,7 @@ from sync.crm.calls import AttemptFailed, Calls
 from sync.crm.hubspot.answers import Answer, Asked, Json, read
 from sync.crm.hubspot.limits import GENERAL, declare, learn
 from sync.crm.hubspot.paths import Paths
+from sync.crm.hubspot.server_clock import ServerClock
 from sync.crm.limiter import Limiter
 from sync.errors import ConfigError
 
@@ -54,6 +55,7 @@ class HubSpotClient:
         declare(limiter)
         self._limiter = limiter
         self._clock = clock
+        self.server_clock = ServerClock(clock)
         self._calls = Calls(limiter, clock, deadline_s=deadline_s)
         self._requests = 0
         self._counting = threading.Lock()
@@ -109,6 +111,7 @@ class HubSpotClient:
     ) -> Json:
         def attempt(seconds_left: float) -> Json:
             answer = self._send(method, path, query, body, min(self._timeout_s, seconds_left), what)
+            self.server_clock.hear(answer.headers)
             learn(self._limiter, bucket, answer.headers)
             asked = Asked(what, expect, self._clock.now(), self.zone, self._secret)
             return read(answer, asked)

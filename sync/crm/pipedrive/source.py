@@ -1,6 +1,7 @@
 """Reading Pipedrive. Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -8,23 +9,28 @@ from sync.clock import Clock
 from sync.crm.base import (
     AccessCheck,
     Account,
+    BinPage,
     Capabilities,
     Cursor,
+    Deal,
     DealPage,
     DealStatus,
     ExchangeRate,
     FieldDefinition,
+    HistoryPage,
     KnownVersions,
+    Listed,
+    ListPage,
     Owner,
     Pipeline,
     PropertySpec,
     Removal,
 )
 from sync.crm.pipedrive import access, mapping, paths
-from sync.crm.pipedrive.activities import Activities
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.listing import pages
+from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.position import Position
 from sync.crm.pipedrive.pulling import Habits, Pull
 from sync.crm.pipedrive.reader import Reader
@@ -37,7 +43,7 @@ class PipedriveSource:
     lookback: how far each list is read behind its last reading. rescan_open: how often all open
     deals are read again. own_properties: ours, which are read back with each deal. rates: the
     customer's own exchange rates. state: what outlives the process. history_per_pull: changelogs
-    at most. activities: shared by the pulls of one process, to look each up only once.
+    at most. memory: shared by the pulls of one process, to ask for little twice.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class PipedriveSource:
         clock: Clock,
         rates: Mapping[str, Decimal] | None = None,
         history_per_pull: int = 250,
-        activities: Activities | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._connection = connection
         self._client = client
@@ -60,7 +66,7 @@ class PipedriveSource:
         self.reader = Reader(
             client,
             FieldMap(client, own_properties, state),
-            activities=activities or Activities(),
+            memory=memory or Memory(),
             rates=rates or {},
             state=state,
             clock=clock,
@@ -125,6 +131,22 @@ class PipedriveSource:
             for page, _ in pages(self._client, path, query, what="the removed deals"):
                 yield [mapping.removed(record, started_at) for record in page]
 
+    def bin_page(self, after: str | None, *, started_at: datetime) -> BinPage:
+        return BinPage([gone for page in self.removed(started_at=started_at) for gone in page])
+
+    def listing(self, *, started_at: datetime) -> Iterator[ListPage]:
+        """Normal deals, and archived ones that ended; an open one was put aside by archiving it."""
+        for path in (paths.DEALS, paths.ARCHIVED):
+            query = {**self.reader.deal_query(), "sort_by": "id", "sort_direction": "asc"}
+            for page, _ in pages(self._client, path, query, what="the list of all deals"):
+                living = [r for r in page if path == paths.DEALS or r.get("status") != "open"]
+                mapped = self.reader.mapped(living, _all_known, with_activities=False)
+                yield ListPage([_listed(deal) for deal in mapped.deals])
+
+    def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
+        """Never asked for: changelogs come with the pulls, as far as tokens go."""
+        return iter(())
+
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self.reader.by_id(deal_ids)
         got = {str(record["id"]) for record in found}
@@ -137,6 +159,11 @@ class PipedriveSource:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _listed(deal: Deal) -> Listed:
+    """Pipedrive tells people of a deal only where it is looked up alone."""
+    return replace(Listed.of(deal), contact_count=None, company_count=None)
 
 
 def _all_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
