@@ -27,7 +27,7 @@ ZONE: Final = "UTC"
 @dataclass(frozen=True, slots=True)
 class Account:
     """A data set as the frames that a connection gives; `first`, `last`: days it watches,
-    both included.
+    both included; `zone`: whose days.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Account:
     owners: pl.DataFrame
     first: date
     last: date
+    zone: str = ZONE
 
 
 def available() -> list[str]:

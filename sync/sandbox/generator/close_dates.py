@@ -51,7 +51,7 @@ def close_dates(
     first = np.where(
         never,
         _keeping_time(_month_end(book.created), book.created),
-        _chosen(book.created, _first_guess(book, rng), rng),
+        _chosen(book.created, _first_guess(book, settings.cycle_length, rng), rng),
     )
     events = [_batch(everyone[~missing], book.created[~missing], first[~missing])]
     present, asked = first.copy(), book.created.copy()
@@ -76,9 +76,10 @@ def close_dates(
     return CloseDates(events, missing, never, pushed, present)
 
 
-def _first_guess(book: Book, rng: np.random.Generator) -> Indices:
+def _first_guess(book: Book, cycle_length: float, rng: np.random.Generator) -> Indices:
     """Calendar days from creation to the first close date that a hopeful rep chooses."""
-    typical = by_stage("working_days").sum(axis=1)[book.process] * 365.25 / 240
+    working = by_stage("working_days").sum(axis=1)[book.process] * cycle_length
+    typical = working * 365.25 / 240
     hoped = typical * _HOPE * rng.lognormal(0.0, 0.4, len(book)) + 3
     return np.asarray(hoped, dtype=np.int64)
 

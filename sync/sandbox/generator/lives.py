@@ -72,7 +72,7 @@ def live(
     fails = rng.random(shape) >= advance
     won = np.logical_not(fails.any(axis=1))
     last = np.where(won, count[:, 0] - 1, fails.argmax(axis=1))
-    stays = _stays(book, absent, rng)
+    stays = _stays(book, absent, rng, settings.cycle_length)
     rows = np.arange(len(book))
     stays[rows[~won], last[~won]] *= _LINGER
     stays[book.duplicate_of >= 0] *= _DUPLICATES_LINGER
@@ -102,11 +102,12 @@ def _advance(book: Book, reps: Reps, absent: Flags) -> Floats:
     return np.asarray(advance, dtype=np.float64)
 
 
-def _stays(book: Book, absent: Flags, rng: np.random.Generator) -> Floats:
+def _stays(book: Book, absent: Flags, rng: np.random.Generator, cycle_length: float) -> Floats:
     """Working days in each stage; at least a quarter of an hour."""
     spread = 0.35
     own = np.exp(rng.normal(-(spread**2) / 2, spread, len(book)))
-    mean = by_stage("working_days")[book.process] * (own * SEGMENT_SLOWNESS[book.segment])[:, None]
+    slowness = own * SEGMENT_SLOWNESS[book.segment] * cycle_length
+    mean = by_stage("working_days")[book.process] * slowness[:, None]
     stays = rng.gamma(_DURATION_SHAPE, 1.0, absent.shape) / _DURATION_SHAPE * mean + 0.03
     stays[absent] = 0.0
     return np.asarray(stays, dtype=np.float64)

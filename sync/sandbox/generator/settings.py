@@ -14,6 +14,9 @@ class CompanySettings:
     growth_per_year: float = 0.15
     """Growth of deals created per year: 0.15 = 15 % more each year."""
 
+    cycle_length: float = 1.0
+    """Working days that a deal spends in each stage, 1 = as the pipelines state them."""
+
     skill_spread: float = 0.18
     """Standard deviation of the reps' skill: log-odds added to every stage's chance to advance."""
 
@@ -93,13 +96,21 @@ class CompanySettings:
     """Deals deleted in the CRM soon after they were made, all within the last 80 days."""
 
     def __post_init__(self) -> None:
-        free = {"growth_per_year", "skill_spread", "optimism_mean", "optimism_spread"}
+        free = {
+            "growth_per_year",
+            "cycle_length",
+            "skill_spread",
+            "optimism_mean",
+            "optimism_spread",
+        }
         for name in (f.name for f in fields(self) if f.name not in free):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; it has to be from 0 to 1")
         if self.growth_per_year <= -1:
             raise ValueError("growth_per_year has to be above -1")
+        if self.cycle_length <= 0:
+            raise ValueError("cycle_length has to be above 0")
         if min(self.july_pace, self.christmas_pace) <= 0:
             raise ValueError("july_pace and christmas_pace have to be above 0")
 
