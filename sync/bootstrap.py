@@ -31,12 +31,12 @@ from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
-from sync.crm.pipedrive.activities import Activities
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
 from sync.crm.pipedrive.ledger import Ledger
+from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.sink import PipedriveSink
 from sync.crm.pipedrive.source import PipedriveSource
 from sync.errors import ConfigError
@@ -63,13 +63,13 @@ class Connected:
 class App:
     """Everything that a command needs, opened from one configuration.
 
-    activities: what each Pipedrive connection has looked up, for as long as the process lives.
+    memories: what each Pipedrive connection has looked up, for as long as the process lives.
     """
 
     loaded: Loaded
     engine: Engine
     clock: Clock
-    activities: dict[str, Activities] = field(default_factory=dict)
+    memories: dict[str, Memory] = field(default_factory=dict)
 
     @property
     def config(self) -> model.Config:
@@ -123,7 +123,7 @@ class App:
             state=state,
             clock=self.clock,
             rates=rates_for(self.config, known.home_currency if known else None),
-            activities=self.activities.setdefault(settings.name, Activities()),
+            memory=self.memories.setdefault(settings.name, Memory()),
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
         follow_ups = PipedriveFollowUps(client, source.reader, state)
@@ -209,6 +209,7 @@ def _connect_hubspot(
         client,
         lookback=timedelta(minutes=settings.lookback_minutes),
         own_properties=PROPERTY_NAMES,
+        extra_properties=settings.extra_properties,
         clock=clock,
     )
     sink = HubSpotSink(settings.name, client, clock)

@@ -16,6 +16,7 @@ from sync.config.values import (
     Days,
     Email,
     EnvName,
+    PropertyPattern,
     Rate,
     TimeOfDay,
     TimeZone,
@@ -118,6 +119,12 @@ class HubSpotConnection(ApiConnection):
     )
     base_url: WebAddress = Field(
         "https://api.hubapi.com", description="Only for a proxy, or the sandbox."
+    )
+    extra_properties: list[PropertyPattern] = Field(
+        default_factory=list,
+        description="Deal properties to mirror besides those that dealpulse needs: internal names, "
+        "prefixes like x_*, or * for all. See docs/extra-properties.md.",
+        examples=[["region", "x_*"]],
     )
 
 
@@ -387,6 +394,11 @@ class Config(Strict):
         "where there is none; for deals whose CRM gives no converted amount, and for totals over "
         "all connections. A missing rate is reported, never taken as 1.",
         examples=[{"EUR": Decimal("11.60")}],
+    )
+    exchange_rates_win: bool = Field(
+        False,
+        description="Use exchange_rates also where the CRM has a rate of its own; false = the "
+        "CRM's, of the day on which a deal was closed, or of today while it is open.",
     )
     forecast: Forecast = Field(
         default_factory=Forecast, description="What is forecast, and how cautiously."

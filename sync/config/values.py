@@ -91,6 +91,15 @@ ConnectionName = Annotated[
 CurrencyCode = Annotated[
     str, *_text("currency code", "[A-Z]{3}", "a currency code of three capitals, like NOK")
 ]
+PropertyPattern = Annotated[
+    str,
+    *_text(
+        "property name",
+        r"[a-z][a-z0-9_]*\*?|\*",
+        "the internal name of a property (small letters, digits and _), a prefix followed by *, "
+        "or * for all",
+    ),
+]
 TimeOfDay = Annotated[
     str, *_text("time of day", r"([01]\d|2[0-3]):[0-5]\d", "a time of day, like 08:00")
 ]

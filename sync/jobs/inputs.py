@@ -51,6 +51,7 @@ def read_inputs(ctx: JobContext) -> Inputs:
             zone=zone,
             home_currency=account.home_currency,
             rates=ctx.rates,
+            rates_win=ctx.config.exchange_rates_win,
         ),
         changes=frames.change_frame(ctx.engine, ctx.connection),
         stages=frames.stage_frame(ctx.engine, ctx.connection),
@@ -90,4 +91,6 @@ def definition_of(methods: Sequence[ForecastMethod], inputs: Inputs, config: Con
     """
     rates = {currency: str(rate) for currency, rate in config.exchange_rates.items()}
     told = [Definition.of(methods).hash, inputs.zone, inputs.currency, sorted(rates.items())]
+    if config.exchange_rates_win:
+        told.append("exchange_rates_win")
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -1,36 +1,38 @@
 """Pull: what changed in the CRM comes into the mirror, page by page."""
 
 from collections import Counter
+from datetime import timedelta
+from typing import Final
 
-from sync.crm.base import Cursor, DealPage, Removal, RemovalReason
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
-from sync.mirror import job_runs, read, tombstones, write, write_deals
+from sync.jobs.history import read_histories
+from sync.jobs.recycle_bin import look_into_bin
+from sync.jobs.saving import save
+from sync.mirror import job_runs, read, write
 
-DEALS = "deals"
+DEALS: Final = "deals"
 """The stream whose cursor stands for all deals of a connection."""
 
-BIN = "bin"
-"""The stream whose cursor holds the ids that were in the CRM's bin: what leaves it is read again,
-also where the mirror never held it. Restoring a deal may leave its modification date as it was."""
+DIRECTORY_LASTS: Final = timedelta(hours=1)
+"""So long a running daemon takes the account and its owners to be as it has read them; a new
+process, whose token may be another, always asks."""
 
 
 def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job has one
-    """Read what changed since the last pull; the first one reads everything.
+    """Read what changed since the last pull, and the past of deals that were loaded without it; the
+    first pull reads everything.
 
     Interrupted anywhere, the next pull resumes at the last committed page.
     """
     source, started_at = ctx.source, ctx.clock.now()
     counts: Counter[str] = Counter()
-    write.save_account(
-        ctx.engine, ctx.connection, ctx.settings.kind, source.account(), at=started_at
-    )
+    left_out = dict.fromkeys(_pull_directory(ctx))
     write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=started_at)
-    left_out = dict.fromkeys(_pull_owners(ctx))
 
     loading = job_runs.last_run(ctx.engine, "pull", ctx.connection, status="ok") is None
     if loading:  # what leaves the bin behind the load's back is told by comparing
-        counts.update(_pull_removed(ctx))
+        counts.update(look_into_bin(ctx))
     total = source.deal_count() if loading else None
     done = read.deal_count(ctx.engine, ctx.connection) if loading else 0
     pages = source.deals(
@@ -39,41 +41,30 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
         known=lambda ids: read.known_versions(ctx.engine, ctx.connection, ids),
     )
     for page in pages:
-        counts.update(_save(ctx, DEALS, page))
+        counts.update(save(ctx, DEALS, page))
         left_out.update(dict.fromkeys(page.left_out))
         done += len(page.deals)
         ctx.progress.step("deals", done, total)
         if ctx.should_stop():
             raise Stopped
 
-    counts.update(_pull_removed(ctx))
+    counts.update(look_into_bin(ctx))
+    counts.update(read_histories(ctx))
     ctx.notes[:] = left_out  # a daemon keeps its context
     return {"left_out": len(left_out), **counts}
 
 
-def _save(ctx: JobContext, stream: str, page: DealPage) -> Counts:
-    saved = write_deals.save_page(
-        ctx.engine,
-        ctx.connection,
-        stream,
-        page,
-        history=ctx.source.capabilities.history,
-        at=ctx.clock.now(),
-    )
-    return {
-        "created": saved.created,
-        "updated": saved.updated,
-        "changes": saved.changes,
-        "removed": saved.removed,
-        "unparsed": saved.unparsed,
-    }
+def _pull_directory(ctx: JobContext) -> list[str]:
+    """The account and its owners, which seldom change; returns what was left out, in words.
 
-
-def _pull_owners(ctx: JobContext) -> list[str]:
-    """Owners need a scope of their own; without it deals still come, under their owners' ids.
-
-    Returns what was left out, in words.
+    Owners need a scope of their own; without it deals still come, under their owners' ids.
     """
+    now = ctx.clock.now()
+    read_at = ctx.asked_at.get("directory")
+    if read_at is not None and now - read_at < DIRECTORY_LASTS:
+        return []
+    account = ctx.source.account()
+    write.save_account(ctx.engine, ctx.connection, ctx.settings.kind, account, at=now)
     try:
         owners = ctx.source.owners()
     except AuthError as error:
@@ -81,37 +72,5 @@ def _pull_owners(ctx: JobContext) -> list[str]:
             raise
         return [f"Owners' names are left out. {error}"]
     write.save_owners(ctx.engine, ctx.connection, owners, at=ctx.clock.now())
+    ctx.asked_at["directory"] = now
     return []
-
-
-def _pull_removed(ctx: JobContext) -> Counts:
-    """The CRM's bin: deals put there are marked, deals taken out of it come back."""
-    at = ctx.clock.now()
-    in_bin: set[str] = set()
-    removed = 0
-    for removals in ctx.source.removed(started_at=at):
-        in_bin.update(removal.deal_id for removal in removals)
-        removed += tombstones.save_removals(ctx.engine, ctx.connection, removals, at=at)
-    before = _ids(read.cursor(ctx.engine, ctx.connection, BIN))
-    gone = sorted((read.archived_ids(ctx.engine, ctx.connection) | before) - in_bin)
-    if not gone and in_bin == before:
-        return {"removed": removed}
-    restored = ctx.source.read(gone, history=True)
-    alive = {deal.deal_id for deal in restored.deals}
-    purged = [
-        Removal(deal_id, RemovalReason.PURGED, at) for deal_id in gone if deal_id not in alive
-    ]
-    page = DealPage(
-        cursor={"ids": ",".join(sorted(in_bin))},
-        deals=restored.deals,
-        changes=restored.changes,
-        removals=[*purged, *restored.removals],  # a merge says more than a purge
-        unparsed=restored.unparsed,
-    )
-    counts = _save(ctx, BIN, page)
-    counts["removed"] += removed
-    return counts
-
-
-def _ids(cursor: Cursor | None) -> set[str]:
-    return set(filter(None, (cursor or {}).get("ids", "").split(",")))

@@ -11,6 +11,7 @@ from forecasting.deals import CHANGE_SCHEMA, DEAL_SCHEMA, INSTANT, OWNER_SCHEMA,
 from sync.crm.base import Field
 from sync.errors import ConfigError
 from sync.mirror.columns import frame
+from sync.mirror.rates import rate_frame
 from sync.mirror.schema import deal, deal_change, owner, pipeline, stage
 
 _NOT_IN_FRAME = (
@@ -31,11 +32,14 @@ def deal_frame(
     zone: str,
     home_currency: str,
     rates: Mapping[str, Decimal],
+    rates_win: bool = False,
 ) -> pl.DataFrame:
     """The deals that are in the CRM, in the shape of DEAL_SCHEMA.
 
     `zone`: where days are counted. `rates`: one unit of a currency in `home_currency`, for deals
-    that the CRM gives no converted amount for; a deal without a currency is in the home currency.
+    that the CRM gives neither a rate nor a converted amount for; with `rates_win`, for all in these
+    currencies. An open deal is worth what its currency is now, a closed one what it was then. A
+    deal without a currency is in the home currency.
     """
     check_zone(zone)
     entered = (
@@ -57,8 +61,9 @@ def deal_frame(
     )
     teams = owner_frame(engine, connection).select("owner_id", "team")
     deals = frame(engine, query).join(teams, on="owner_id", how="left")
+    told = rate_frame(engine, connection, home_currency)
     return (
-        _in_home_currency(deals, home_currency, rates)
+        _in_home_currency(deals, home_currency, rates, told, rates_win=rates_win)
         .with_columns(
             _day("close_date", zone).alias("close_date"),
             _day("closed_at", zone).alias("closed_on"),
@@ -153,25 +158,64 @@ def _day(instant: str, zone: str) -> pl.Expr:
 
 
 def _in_home_currency(
-    deals: pl.DataFrame, home_currency: str, rates: Mapping[str, Decimal]
+    deals: pl.DataFrame,
+    home_currency: str,
+    rates: Mapping[str, Decimal],
+    told: pl.DataFrame,
+    *,
+    rates_win: bool,
 ) -> pl.DataFrame:
     """`amount` and `rep_amount` converted, and `amount_problem` where that could not be."""
     known = {currency: float(rate) for currency, rate in rates.items()} | {home_currency: 1.0}
-    rate = (
+    ours = (
         pl.col("currency")
         .fill_null(home_currency)
         .replace_strict(known, default=None, return_dtype=pl.Float64)
     )
     # what the CRM itself reckoned with, where it converted this deal's amount
     stated = pl.when(pl.col("amount") != 0).then(pl.col("amount_home") / pl.col("amount"))
-    amount = pl.coalesce("amount_home", pl.col("amount") * rate)
+    theirs = pl.coalesce("rate", stated)
+    converted = pl.coalesce(pl.col("amount") * pl.col("rate"), "amount_home")
+    if rates_win:
+        foreign = pl.when(pl.col("currency") != home_currency).then(ours)
+        rate = pl.coalesce(foreign, theirs, ours)
+        amount = pl.coalesce(pl.col("amount") * foreign, converted, pl.col("amount") * ours)
+    else:
+        rate = pl.coalesce(theirs, ours)
+        amount = pl.coalesce(converted, pl.col("amount") * ours)
     missing = pl.all_horizontal(pl.col("amount", "amount_home").is_null())
-    return deals.with_columns(
+    return _with_rates(deals, told).with_columns(
         amount.alias("amount"),
-        (pl.col("rep_amount") * pl.coalesce(stated, rate)).alias("rep_amount"),
+        (pl.col("rep_amount") * rate).alias("rep_amount"),
         pl.when(missing)
         .then(pl.lit("missing"))
         .when(amount.is_null())
         .then(pl.lit("no_rate"))
         .alias("amount_problem"),
+    )
+
+
+def _with_rates(deals: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """`rate`: the account's own for the deal's currency, of the instant at which it was closed, or
+    the latest; null where there was none."""
+    latest = told.group_by("currency").agg(pl.col("rate").last().alias("now"))
+    then = (
+        deals.select("deal_id", "currency", "closed_at")
+        .filter(pl.col("closed_at").is_not_null())
+        .sort("closed_at")
+        .join_asof(
+            told.sort("valid_from"),
+            left_on="closed_at",
+            right_on="valid_from",
+            by="currency",
+            check_sortedness=False,
+        )
+        .select("deal_id", pl.col("rate").alias("then"))
+    )
+    return (
+        deals.join(latest, on="currency", how="left")
+        .join(then, on="deal_id", how="left")
+        .with_columns(
+            pl.when(pl.col("closed_at").is_null()).then("now").otherwise("then").alias("rate")
+        )
     )

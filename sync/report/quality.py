@@ -154,6 +154,7 @@ def _deals(engine: Engine, connection: str, config: Config) -> pl.DataFrame:
             zone=config.time_zone or account.time_zone,
             home_currency=account.home_currency,
             rates=rates_for(config, account.home_currency),
+            rates_win=config.exchange_rates_win,
         )
         .select("deal_id", "name", "owner_id", "amount")
         .join(owners, on="owner_id", how="left")

@@ -6,6 +6,7 @@ Every method may be called from any thread. Instants come from the clock.
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
@@ -22,6 +23,7 @@ from sync.sandbox.store.links import Links
 from sync.sandbox.store.loading import Loader, currencies
 from sync.sandbox.store.owners import Owners
 from sync.sandbox.store.pipelines import Pipelines
+from sync.sandbox.store.rates import Rates
 from sync.sandbox.store.records import Record, Source, Table
 from sync.sandbox.store.tokens import Token, Tokens
 
@@ -43,6 +45,7 @@ class Crm:
         self.pipelines = Pipelines(company.pipelines, self.deals_since)
         self.owners = Owners(company.owners, self.deals_since)
         self.currencies = currencies(company.home_currency, company.exchange_rates)
+        self.rates = Rates(company.home_currency, company.exchange_rates, self.deals_since)
         self.links = Links()
         self.tokens = Tokens()
         self.deals = self._deal_kind()
@@ -143,6 +146,37 @@ class Crm:
                 record.values.pop(name, None)
                 record.history.pop(name, None)
 
+    def set_rate(self, currency: str, rate: Decimal, effective: datetime | None = None) -> None:
+        """Another rate from that instant on, or from now; the former ones stay on the list."""
+        with self.lock:
+            now = self.now()
+            self.rates.set(currency, rate, now if effective is None else to_ms(effective), now)
+
+    def edit_rate(self, currency: str, rate: Decimal) -> None:
+        """The present rate is another one, and always was."""
+        with self.lock:
+            self.rates.edit(currency, rate, self.now())
+
+    def add_property(
+        self, name: str, value_type: str = "string", field_type: str = "text", **more: object
+    ) -> None:
+        """A deal property of the customer's own."""
+        spec = {
+            "name": name,
+            "label": name.replace("_", " ").capitalize(),
+            "type": value_type,
+            "fieldType": field_type,
+            "groupName": "dealinformation",
+            **more,
+        }
+        with self.lock:
+            self.deals.definitions.create(spec, self.now())
+
+    def rename_property(self, name: str, label: str) -> None:
+        """Its label: the internal name never changes."""
+        with self.lock:
+            self.deals.definitions.update(name, {"label": label}, self.now())
+
     def add_token(self, scopes: Iterable[str]) -> str:
         with self.lock:
             return self.tokens.add(scopes).value
@@ -236,7 +270,7 @@ class Crm:
             self.pipelines,
             self.links,
             self.company.home_currency,
-            self.company.exchange_rates,
+            self.rates.now,
             self.behaviour.computes_forecast_amount,
         )
         return Kind(

@@ -4,7 +4,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from sync.sandbox.hubspot.calls import Call, Reply
+from sync.sandbox.hubspot.shape import paging
 from sync.sandbox.store.instants import iso, to_ms
+from sync.sandbox.store.rates import Rate
 
 
 def details(call: Call) -> Reply:
@@ -47,19 +49,33 @@ def company_currency(call: Call) -> Reply:
 
 
 def exchange_rates(call: Call) -> Reply:
+    """Present and past ones, page by page."""
+    versions = call.crm.rates.versions
+    limit, start = int(call.text("limit", "100")), int(call.text("after", "0"))
+    body: dict[str, object] = {
+        "results": [_rate(call, version) for version in versions[start : start + limit]]
+    }
+    if start + limit < len(versions):
+        link = f"{call.origin}/settings/v3/currencies/exchange-rates?after={start + limit}"
+        body["paging"] = paging(str(start + limit), link)
+    return Reply(200, body)
+
+
+def current_exchange_rates(call: Call) -> Reply:
     """One unit of each additional currency in the company's own."""
-    company, since = call.crm.company, iso(call.crm.deals_since)
-    results = [
-        {
-            "id": str(7_001 + position),
-            "fromCurrencyCode": currency,
-            "toCurrencyCode": company.home_currency,
-            "conversionRate": float(company.exchange_rates[currency]),
-            "visibleInUI": True,
-            "effectiveAt": since,
-            "createdAt": since,
-            "updatedAt": since,
-        }
-        for position, currency in enumerate(call.crm.currencies[1:])
-    ]
-    return Reply(200, {"results": results})
+    return Reply(
+        200, {"results": [_rate(call, version) for version in call.crm.rates.current().values()]}
+    )
+
+
+def _rate(call: Call, version: Rate) -> dict[str, object]:
+    return {
+        "id": str(version.id),
+        "fromCurrencyCode": version.currency,
+        "toCurrencyCode": call.crm.company.home_currency,
+        "conversionRate": float(version.rate),
+        "visibleInUI": True,
+        "effectiveAt": iso(version.effective),
+        "createdAt": iso(version.created),
+        "updatedAt": iso(version.updated),
+    }

@@ -125,7 +125,8 @@ _ACCOUNT = (
 _CURRENCY_READ = _any("settings.currencies.read")
 _CURRENCIES = (
     Endpoint("GET", "/company-currency", account.company_currency, _CURRENCY_READ),
-    Endpoint("GET", "/exchange-rates/current", account.exchange_rates, _CURRENCY_READ),
+    Endpoint("GET", "/exchange-rates", account.exchange_rates, _CURRENCY_READ),
+    Endpoint("GET", "/exchange-rates/current", account.current_exchange_rates, _CURRENCY_READ),
 )
 
 # the form of a family's v3 (v4) address, of its dated one, and what lies below
