@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import Engine, select
 
 from forecasting.quality import RULES
 from sync.config.model import Config, PipedriveConnection
 from sync.crm.base import Deal
 from sync.crm.limiter import Limiter
+from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, Credentials, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
@@ -24,6 +26,7 @@ from sync.crm.pipedrive.state import ProcessState, State
 from sync.jobs.context import Counts, JobContext
 from sync.jobs.pull import pull
 from sync.mirror import read, schema
+from sync.mirror.tokens import SealedTokens
 from sync.sandbox.company import (
     Company,
     CompanyDeal,
@@ -195,16 +198,28 @@ class Account:
         self._stack.close()
 
 
-def oauth(account: Account, scopes: tuple[str, ...] = tuple(ALL_SCOPES)) -> OAuth:
+OAUTH_KEY = Fernet.generate_key().decode()
+
+
+def oauth(
+    account: Account, scopes: tuple[str, ...] = tuple(ALL_SCOPES), refresh_token: str | None = None
+) -> OAuth:
+    """An installed app, its tokens in the mirror."""
     tokens = account.crm.tokens
-    return OAuth(
+    authorizer = Authorizer(
+        vendor="Pipedrive",
+        connection="main",
+        authorize_url=f"{account.sandbox.url}/oauth/authorize",
+        token_url=f"{account.sandbox.url}/oauth/token",
         client_id=tokens.client_id,
         client_secret=tokens.client_secret,
-        refresh_token=tokens.refresh_token(scopes),
-        state=account.state,
-        clock=account.clock,
-        token_url=f"{account.sandbox.url}/oauth/token",
+        basic=True,
     )
+    store = SealedTokens(
+        account.engine, "main", [OAUTH_KEY], account.clock, key_name="KEY", holder="test"
+    )
+    given = refresh_token or tokens.refresh_token(scopes)
+    return OAuth(OAuthTokens(authorizer, store, account.clock, refresh_token=given))
 
 
 Open = Callable[..., Account]

@@ -12,7 +12,7 @@ from sync.crm.calls import AmbiguousError
 from sync.crm.limiter import Limiter
 from sync.crm.pipedrive.answers import Refused
 from sync.crm.pipedrive.client import PipedriveClient
-from sync.crm.pipedrive.credentials import ApiToken, OAuth
+from sync.crm.pipedrive.credentials import ApiToken
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.listing import every
 from sync.crm.pipedrive.state import ProcessState
@@ -176,24 +176,17 @@ def test_a_renewed_refresh_token_is_kept(account_of: Open) -> None:
 
 
 def test_an_access_token_that_was_taken_away_is_renewed_once(account: Account) -> None:
-    account.reconnect(oauth(account))
+    credentials = oauth(account)
+    account.reconnect(credentials)
     account.source.account()
-    account.crm.tokens.revoke(account.state.load("oauth")["access_token"])
+    account.crm.tokens.revoke(credentials.secret())
     account.source.account()
     assert [e.status for e in account.sandbox.requests][-3:] == [401, 200, 200]
 
 
 def test_an_uninstalled_app_is_no_passing_matter(account: Account) -> None:
-    credentials = OAuth(
-        client_id=account.crm.tokens.client_id,
-        client_secret=account.crm.tokens.client_secret,
-        refresh_token="gone",
-        state=account.state,
-        clock=account.clock,
-        token_url=f"{account.sandbox.url}/oauth/token",
-    )
-    account.reconnect(credentials)
-    with pytest.raises(AuthError, match="Install the app again"):
+    account.reconnect(oauth(account, refresh_token="gone"))
+    with pytest.raises(AuthError, match="dealpulse connect main"):
         account.source.account()
 
 

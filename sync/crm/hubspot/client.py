@@ -15,12 +15,14 @@ from hubspot import HubSpot
 from hubspot.crm.deals.exceptions import ApiException
 
 from sync.clock import Clock
+from sync.crm.breaker import Breaker
 from sync.crm.calls import AttemptFailed, Calls
 from sync.crm.hubspot.answers import Answer, Asked, Json, read
 from sync.crm.hubspot.limits import GENERAL, declare, learn
 from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.server_clock import ServerClock
 from sync.crm.limiter import Limiter
+from sync.crm.oauth import Credentials, StaticToken
 from sync.errors import ConfigError
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -31,13 +33,13 @@ Query = Sequence[tuple[str, str]]
 class HubSpotClient:
     """One account's connection; may be used from several threads.
 
-    token: any bearer token (service key, private app, OAuth access token).
+    token: any bearer token (service key, private app), or an OAuth app's tokens.
     timeout_s: for one answer; deadline_s: for one call with all its repetitions.
     """
 
     def __init__(
         self,
-        token: str,
+        token: str | Credentials,
         *,
         base_url: str,
         api_version: str,
@@ -45,22 +47,22 @@ class HubSpotClient:
         deadline_s: float,
         limiter: Limiter,
         clock: Clock,
+        breaker: Breaker | None = None,
     ) -> None:
         self.paths = Paths(api_version)
         self.zone = ZoneInfo("UTC")
         """The account's, once known: HubSpot's daily limits follow it."""
-        self._secret = _clean(token)
+        self._credentials = StaticToken(token) if isinstance(token, str) else token
         self._host = base_url.rstrip("/")
         self._timeout_s = timeout_s
         declare(limiter)
         self._limiter = limiter
         self._clock = clock
         self.server_clock = ServerClock(clock)
-        self._calls = Calls(limiter, clock, deadline_s=deadline_s)
+        self._calls = Calls(limiter, clock, deadline_s=deadline_s, breaker=breaker)
         self._requests = 0
         self._counting = threading.Lock()
         hubspot = HubSpot(
-            access_token=self._secret,
             host=self._host,
             retry=urllib3.Retry(total=False),
         )
@@ -109,17 +111,32 @@ class HubSpotClient:
         bucket: str = GENERAL,
         idempotent: bool = True,
     ) -> Json:
+        renewed = False
+
         def attempt(seconds_left: float) -> Json:
-            answer = self._send(method, path, query, body, min(self._timeout_s, seconds_left), what)
+            nonlocal renewed
+            secret = self._credentials.secret()
+            timeout_s = min(self._timeout_s, seconds_left)
+            answer = self._send(method, path, query, body, secret, timeout_s, what)
             self.server_clock.hear(answer.headers)
             learn(self._limiter, bucket, answer.headers)
-            asked = Asked(what, expect, self._clock.now(), self.zone, self._secret)
+            if answer.status == 401 and not renewed and self._credentials.renew(secret):
+                renewed = True
+                raise AttemptFailed(f"The access token had ended at {what}.")
+            asked = Asked(what, expect, self._clock.now(), self.zone, secret)
             return read(answer, asked)
 
         return self._calls.run(attempt, bucket=bucket, idempotent=idempotent)
 
     def _send(
-        self, method: str, path: str, query: Query, body: Json | None, timeout_s: float, what: str
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Json | None,
+        secret: str,
+        timeout_s: float,
+        what: str,
     ) -> Answer:
         with self._counting:
             self._requests += 1
@@ -128,10 +145,14 @@ class HubSpotClient:
                 path,
                 method,
                 query_params=list(query),
-                header_params={"Accept": "application/json", "Accept-Encoding": "gzip"},
+                header_params={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "Authorization": f"Bearer {secret}",
+                },
                 body=body,
                 response_types_map={},
-                auth_settings=["oauth2"],
+                auth_settings=[],
                 _preload_content=False,
                 _request_timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
             )
@@ -147,20 +168,6 @@ class HubSpotClient:
             raise ConfigError("base_url is not an address that can be called.") from None
         except urllib3.exceptions.HTTPError as error:
             raise _no_answer(error, what, self._host) from None
-
-
-def _clean(token: str) -> str:
-    """Without surrounding blanks; http.client would put a bad header, token and all, in its error.
-
-    Raises ConfigError.
-    """
-    clean = token.strip()
-    if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
-        raise ConfigError(
-            "The access token is empty or has characters in it that no token has: copy it again, "
-            "whole, into the connection's environment variable."
-        )
-    return clean
 
 
 def _refused(error: ApiException, what: str) -> Answer:

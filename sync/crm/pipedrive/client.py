@@ -9,6 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from sync.clock import Clock
+from sync.crm.breaker import Breaker
 from sync.crm.calls import AttemptFailed, Calls
 from sync.crm.limiter import Limiter, Window
 from sync.crm.pipedrive import paths
@@ -43,6 +44,7 @@ class PipedriveClient:
         limiter: Limiter,
         ledger: Ledger,
         clock: Clock,
+        breaker: Breaker | None = None,
     ) -> None:
         self.ledger = ledger
         self._credentials = credentials
@@ -50,7 +52,7 @@ class PipedriveClient:
         self._timeout_s = timeout_s
         limiter.declare(GENERAL, Window(credentials.burst, BURST_S))
         self._limiter = limiter
-        self._calls = Calls(limiter, clock, deadline_s=deadline_s)
+        self._calls = Calls(limiter, clock, deadline_s=deadline_s, breaker=breaker)
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=8))
