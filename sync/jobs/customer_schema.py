@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sync.crm.base import Account, Cursor, DealPage
+from sync.crm.base import Cursor, DealPage
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.mirror import properties, rates, read, write, write_deals
+from sync.mirror.read import StoredAccount
 
 RATES: Final = "rates"
 """The stream whose cursor tells when the rates were read, and into which currency."""
@@ -20,10 +21,16 @@ RATES_LAST: Final = timedelta(days=1)
 _DEALS_A_STEP: Final = 500
 
 
-def pull_definitions(ctx: JobContext, account: Account) -> list[str]:
+def pull_definitions(ctx: JobContext) -> list[str]:
     """Fields and rates; returns what was left out, in words."""
     at = ctx.clock.now()
     properties.save_fields(ctx.engine, ctx.connection, ctx.source.extra_fields(), at=at)
+    account = read.account(ctx.engine, ctx.connection)
+    return [] if account is None else _pull_rates(ctx, account, at)
+
+
+def _pull_rates(ctx: JobContext, account: StoredAccount, at: datetime) -> list[str]:
+    """Once a day, and only where the account has other currencies than its own."""
     kept = read.cursor(ctx.engine, ctx.connection, RATES) or {}
     last_read = _last_read(kept, account)
     alone = set(account.currencies) <= {account.home_currency}
@@ -77,7 +84,7 @@ def _save(ctx: JobContext, page: DealPage, cursor: Cursor) -> Counts:
     return {"filled": len(page.deals), "unparsed": saved.unparsed}
 
 
-def _last_read(kept: Mapping[str, str], account: Account) -> datetime | None:
+def _last_read(kept: Mapping[str, str], account: StoredAccount) -> datetime | None:
     """None where the rates were never read into this currency."""
     if "read_at" not in kept or kept.get("into") != account.home_currency:
         return None

@@ -6,6 +6,7 @@ from typing import Final
 
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
+from sync.jobs.customer_schema import fill_fields, pull_definitions
 from sync.jobs.history import read_histories
 from sync.jobs.recycle_bin import look_into_bin
 from sync.jobs.saving import save
@@ -29,6 +30,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     counts: Counter[str] = Counter()
     left_out = dict.fromkeys(_pull_directory(ctx))
     write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=started_at)
+    left_out.update(dict.fromkeys(pull_definitions(ctx)))
 
     loading = job_runs.last_run(ctx.engine, "pull", ctx.connection, status="ok") is None
     if loading:  # what leaves the bin behind the load's back is told by comparing
@@ -48,6 +50,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
         if ctx.should_stop():
             raise Stopped
 
+    counts.update(fill_fields(ctx))
     counts.update(look_into_bin(ctx))
     counts.update(read_histories(ctx))
     ctx.notes[:] = left_out  # a daemon keeps its context
