@@ -28,10 +28,13 @@ FaultKind = Literal[
     "cloudflare_403",
     "daily_limit_429",
     "maintenance_503",
+    "no_paging",
+    "half_answer_207",
 ]
 """reset_before: the connection breaks before anything happened; reset_after_commit: the request
 was carried out and the answer is lost, as with truncated_json, empty_body, html_200, null_200 and
-not_json_content_type. hang_before and hang_after_commit are the two resets, after a wait. All
+not_json_content_type. no_paging: the answer does not tell that there is more. half_answer_207: of
+several records the last is left out for trouble that may pass. hang_before and hang_after_commit are the two resets, after a wait. All
 others answer instead of carrying out; slow only delays."""
 
 
@@ -52,7 +55,12 @@ COMMON: tuple[FaultKind, ...] = (
     "null_200",
     "timeout_524",
 )
-HUBSPOT_ONLY: tuple[FaultKind, ...] = ("locked_423", "migration_477")
+HUBSPOT_ONLY: tuple[FaultKind, ...] = (
+    "locked_423",
+    "migration_477",
+    "no_paging",
+    "half_answer_207",
+)
 PIPEDRIVE_ONLY: tuple[FaultKind, ...] = (
     "payment_402",
     "forbidden_403",

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
+import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -156,8 +157,24 @@ def _spoil(answer: Answer, fault: Fault | None) -> None:
         answer.body = b""
     elif kind == "null_200":
         answer.status, answer.body = 200, b"null"
+    elif kind in ("no_paging", "half_answer_207"):
+        _curtail(answer, kind)
     elif kind == "not_json_content_type":
         answer.header(b"content-type", b"text/plain")
+
+
+def _curtail(answer: Answer, kind: str) -> None:
+    """A sound answer that does not tell everything; one that has no records stays as it is."""
+    body = orjson.loads(answer.body or b"{}")
+    if not body.get("results"):
+        return
+    body.pop("paging", None)
+    if kind == "half_answer_207":
+        answer.status = 207
+        left_out = body["results"].pop()
+        error = {"status": "error", "category": "INTERNAL_ERROR", "message": "Try again."}
+        body |= {"numErrors": 1, "errors": [error | {"context": {"ids": [left_out.get("id")]}}]}
+    answer.body = orjson.dumps(body)
 
 
 async def _break(scope: Scope, receive: Receive) -> None:

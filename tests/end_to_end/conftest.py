@@ -22,7 +22,10 @@ COMMAND = Path(sys.executable).with_name("dealpulse")
 
 @dataclass
 class Installation:
-    """A configuration file and its environment. `run` calls the real command in a process."""
+    """A configuration file and its environment. `run` calls the real command in a process.
+
+    extra, connection: more settings, and more of the connection's.
+    """
 
     home: Path
     base_url: str
@@ -30,6 +33,7 @@ class Installation:
     database_url: str
     write_back: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
+    connection: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -54,6 +58,7 @@ class Installation:
             "rate_limit_share": 1.0,
             "deadline_s": 20,
             "write_back": {"enabled": self.write_back},
+            **self.connection,
         }
         settings = {"connections": [connection], "web": {"port": 0}, **self.extra}
         self.config.write_text(yaml.safe_dump(settings), encoding="utf-8")

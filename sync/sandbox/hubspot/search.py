@@ -14,7 +14,7 @@ from sync.sandbox.store.kinds import Kind
 from sync.sandbox.store.links import OBJECT_NAMES
 from sync.sandbox.store.records import Record
 
-PAGE_LIMIT, RESULT_LIMIT = 200, 10_000
+PAGE_LIMIT = 200
 MOST_GROUPS, MOST_FILTERS, MOST_FILTERS_IN_ALL = 5, 6, 18
 
 Comparable = int | Decimal | str
@@ -72,8 +72,9 @@ def _page(body: Mapping[str, Any]) -> tuple[int, int]:
         raise invalid("limit and after must be whole numbers") from error
     if not 1 <= limit <= PAGE_LIMIT:
         raise invalid(f"limit must be between 1 and {PAGE_LIMIT}, but was {limit}")
-    if not 0 <= offset < RESULT_LIMIT:
-        raise invalid(f"paging beyond {RESULT_LIMIT} results is not supported: after={offset}")
+    most = call.behaviour.search_results
+    if not 0 <= offset < most:
+        raise invalid(f"paging beyond {most} results is not supported: after={offset}")
     return limit, offset
 
 
