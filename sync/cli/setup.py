@@ -109,7 +109,7 @@ def check(
                 )
             except AuthError as error:
                 if isinstance(settings, ApiConnection):
-                    error.add_note(f"{settings.name} takes its token from {settings.token_env}.")
+                    error.add_note(settings.access)
                 raise
             failed.extend(refused)
             return [report]

@@ -5,10 +5,18 @@ No secret stands here: fields that end in `_env` name the environment variable t
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
+from sync.config.access import (
+    HubSpotOAuth,
+    HubSpotWebhooks,
+    OAuth,
+    PipedriveOAuth,
+    PipedriveWebhooks,
+)
+from sync.config.strict import Strict as Strict
 from sync.config.values import (
     ConnectionName,
     CurrencyCode,
@@ -24,29 +32,6 @@ from sync.config.values import (
     Weekdays,
     Weight,
 )
-
-
-class Strict(BaseModel):
-    """Unknown settings are errors. A setting with nothing after its colon has its default."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        validate_default=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_means_default(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {
-            key: value
-            for key, value in data.items()
-            if value is not None or key not in cls.model_fields
-        }
 
 
 class Database(Strict):
@@ -105,6 +90,16 @@ class ApiConnection(CrmConnection):
         description="How far each pull reaches back behind the last one, because CRMs show "
         "changes late.",
     )
+    oauth: OAuth
+    webhooks: HubSpotWebhooks | PipedriveWebhooks
+
+
+    @property
+    def access(self) -> str:
+        """Where its credentials come from, in a sentence for errors."""
+        if self.oauth.client_id is None:
+            return f"{self.name} takes its token from {self.token_env}."
+        return f"{self.name} uses OAuth: `dealpulse connect {self.name}` grants access anew."
 
 
 class HubSpotConnection(ApiConnection):
@@ -119,6 +114,12 @@ class HubSpotConnection(ApiConnection):
     )
     base_url: WebAddress = Field(
         "https://api.hubapi.com", description="Only for a proxy, or the sandbox."
+    )
+    oauth: HubSpotOAuth = Field(
+        default_factory=HubSpotOAuth, description="An OAuth app instead of a token."
+    )
+    webhooks: HubSpotWebhooks = Field(
+        default_factory=HubSpotWebhooks, description="Changes told by HubSpot at once; hints only."
     )
     extra_properties: list[PropertyPattern] = Field(
         default_factory=list,
@@ -137,6 +138,13 @@ class PipedriveConnection(ApiConnection):
     base_url: WebAddress = Field(
         "https://api.pipedrive.com",
         description="Your company's own address works too: https://COMPANY.pipedrive.com.",
+    )
+    oauth: PipedriveOAuth = Field(
+        default_factory=PipedriveOAuth, description="An OAuth app instead of a token."
+    )
+    webhooks: PipedriveWebhooks = Field(
+        default_factory=PipedriveWebhooks,
+        description="Changes told by Pipedrive at once; hints only.",
     )
     daily_budget_share: float = Field(
         0.4,

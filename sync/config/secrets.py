@@ -34,6 +34,10 @@ _VALUES: Final = (
         re.IGNORECASE,
     ),
     re.compile(r"(?<![0-9a-fA-F])[0-9a-f]{40}(?![0-9a-fA-F])"),
+    # refresh tokens of HubSpot's, access tokens of Pipedrive's, encryption keys
+    re.compile(r"\b(?:na|eu|ap)\d-[0-9a-f]{4}-[0-9a-f-]{16,}", re.IGNORECASE),
+    re.compile(r"\bv1u:[\w-]{20,}"),
+    re.compile(r"(?<![\w-])[\w-]{43}=(?![\w=-])"),
 )
 _ASSIGNMENT: Final = re.compile(
     # password=hunter2, "token": "abc", --api-key='x y'; but not the prose "TOKEN: is not set"
@@ -89,6 +93,15 @@ class Secrets:
                 "copy it again, in one piece"
             )
         return SecretStr(token)
+
+    def named(self, variable: str, wanted: str) -> SecretStr:
+        """What this variable holds. `wanted`: what belongs there, for the error."""
+        return SecretStr(self._value(variable, wanted))
+
+    def if_set(self, variable: str) -> SecretStr | None:
+        """What this variable holds, None where it is unset or empty."""
+        value = self._environ.get(variable, "").strip()
+        return SecretStr(value) if value else None
 
     def webhook_url(self, channel: WebhookChannel) -> SecretStr:
         """The address of an incoming webhook; whoever knows it can post."""

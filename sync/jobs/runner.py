@@ -109,7 +109,7 @@ def _run(job: Job, ctx: JobContext, run_id: int, end: _End) -> None:
         end.failed(partly.error, partly.error)
     except DealpulseError as error:
         if isinstance(error, AuthError) and isinstance(ctx.settings, ApiConnection):
-            error.add_note(f"{ctx.connection} takes its token from {ctx.settings.token_env}.")
+            error.add_note(ctx.settings.access)
         end.failed(error, error)
 
 
