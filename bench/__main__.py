@@ -1,4 +1,4 @@
-"""`python -m bench [loop|forecast|scale]`: print tables and write JSON into bench/out/."""
+"""`python -m bench [loop|forecast|scale|process]`: print tables and write JSON into bench/out/."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import forecast, loop, scale
+from bench import forecast, loop, process, scale
 
 OUT = Path(__file__).with_name("out")
 CONSOLE = Console(width=140)
@@ -19,18 +19,20 @@ CONSOLE = Console(width=140)
 
 def main() -> None:
     told = _parser().parse_args()
-    for name in [told.benchmark] if told.benchmark else ["loop", "forecast", "scale"]:
+    for name in [told.benchmark] if told.benchmark else ["loop", "forecast", "scale", "process"]:
         if name == "loop":
             _write(name, run_loop(told.deals or [2_000, 10_000]))
         elif name == "forecast":
             _write(name, run_forecast(told.data))
+        elif name == "process":
+            _write(name, run_process(told.seeds))
         else:
             _write(name, run_scale(told.deals or [10_000, 100_000]))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("benchmark", nargs="?", choices=("loop", "forecast", "scale"))
+    parser.add_argument("benchmark", nargs="?", choices=("loop", "forecast", "scale", "process"))
     parser.add_argument(
         "--deals",
         type=int,
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", action="append", help="forecast: only data sets whose name starts with this"
     )
+    parser.add_argument("--seeds", type=int, default=10, help="process: so many companies of each")
     return parser
 
 
@@ -75,6 +78,12 @@ def run_scale(sizes: Iterable[int]) -> list[dict[str, Any]]:
     for deals in sizes:
         results.append(scale.run(deals))
         _print(scale.tables(results[-1]))
+    return results
+
+
+def run_process(seeds: int) -> list[dict[str, Any]]:
+    results = process.run(seeds)
+    _print(process.tables(results))
     return results
 
 

@@ -7,7 +7,12 @@ import numpy as np
 from sync.sandbox.generator.arrays import Flags, Floats, Indices
 from sync.sandbox.generator.book import SEGMENT_EFFECT, SEGMENT_SLOWNESS, SOURCE_EFFECT, Book
 from sync.sandbox.generator.people import Reps
-from sync.sandbox.generator.selling import MOST_STAGES, STAGE_COUNT, by_stage
+from sync.sandbox.generator.selling import (
+    MOST_STAGES,
+    STAGE_COUNT,
+    by_stage,
+    with_planted,
+)
 from sync.sandbox.generator.settings import CompanySettings
 from sync.sandbox.generator.work_calendar import WorkCalendar
 
@@ -68,11 +73,11 @@ def live(
     stage = np.arange(MOST_STAGES)
     count = STAGE_COUNT[book.process][:, None]
     absent = (stage >= count) | ((rng.random(shape) < _SKIPPED) & (stage > 0) & (stage < count - 1))
-    advance = _advance(book, reps, absent)
+    advance = _advance(book, reps, absent, settings)
     fails = rng.random(shape) >= advance
     won = np.logical_not(fails.any(axis=1))
     last = np.where(won, count[:, 0] - 1, fails.argmax(axis=1))
-    stays = _stays(book, absent, rng, settings.cycle_length)
+    stays = _stays(book, absent, rng, settings)
     rows = np.arange(len(book))
     stays[rows[~won], last[~won]] *= _LINGER
     stays[book.duplicate_of >= 0] *= _DUPLICATES_LINGER
@@ -91,8 +96,9 @@ def live(
     return Lives(entered, last, ended, quiet, won, zombie, advance, never_closed)
 
 
-def _advance(book: Book, reps: Reps, absent: Flags) -> Floats:
-    base = by_stage("advances")[book.process]
+def _advance(book: Book, reps: Reps, absent: Flags, settings: CompanySettings) -> Floats:
+    table = with_planted(by_stage("advances"), settings.leaky_stage, settings.leaky_factor)
+    base = table[book.process]
     with np.errstate(divide="ignore"):
         log_odds = np.log(base) - np.log1p(-base)
     effect = reps.skill[book.rep] + SOURCE_EFFECT[book.source] + SEGMENT_EFFECT[book.segment]
@@ -102,12 +108,15 @@ def _advance(book: Book, reps: Reps, absent: Flags) -> Floats:
     return np.asarray(advance, dtype=np.float64)
 
 
-def _stays(book: Book, absent: Flags, rng: np.random.Generator, cycle_length: float) -> Floats:
+def _stays(
+    book: Book, absent: Flags, rng: np.random.Generator, settings: CompanySettings
+) -> Floats:
     """Working days in each stage; at least a quarter of an hour."""
     spread = 0.35
     own = np.exp(rng.normal(-(spread**2) / 2, spread, len(book)))
-    slowness = own * SEGMENT_SLOWNESS[book.segment] * cycle_length
-    mean = by_stage("working_days")[book.process] * slowness[:, None]
+    slowness = own * SEGMENT_SLOWNESS[book.segment] * settings.cycle_length
+    table = with_planted(by_stage("working_days"), settings.slow_stage, settings.slow_factor)
+    mean = table[book.process] * slowness[:, None]
     stays = rng.gamma(_DURATION_SHAPE, 1.0, absent.shape) / _DURATION_SHAPE * mean + 0.03
     stays[absent] = 0.0
     return np.asarray(stays, dtype=np.float64)

@@ -95,8 +95,21 @@ class CompanySettings:
     archived: float = 0.01
     """Deals deleted in the CRM soon after they were made, all within the last 80 days."""
 
+    slow_stage: str | None = None
+    """A planted bottleneck: the id of a stage in which deals stay `slow_factor` times as long."""
+
+    slow_factor: float = 3.0
+
+    leaky_stage: str | None = None
+    """A planted bottleneck: the id of a stage from which `leaky_factor` times as many go on."""
+
+    leaky_factor: float = 0.5
+
     def __post_init__(self) -> None:
         free = {
+            "slow_stage",
+            "slow_factor",
+            "leaky_stage",
             "growth_per_year",
             "cycle_length",
             "skill_spread",
