@@ -12,7 +12,8 @@ class Behaviour:
     rate_limit: calls per rolling 10 s and token; None switches every rate limit off.
     search_limit: searches per second and account. daily_limit: calls per account day.
     index_lag_s: a search sees a write after 0 to this many seconds, different for each record.
-    search_results: how far a search can be paged. search_hits: a hit shows the record as it is stored now, or as the index knows it.
+    search_results: how far a search can be paged.
+    search_hits: a hit shows the record as it is stored now, or as the index knows it.
     search_body_limit: longest accepted search body, in characters.
     batch_errors: "atomic" writes nothing of a batch in which one input fails.
     required_by_stage: properties without which the 2026-09 API refuses a deal in that stage.

@@ -33,7 +33,7 @@ class Property:
 def search(call: Call) -> Reply:
     kind, body = kind_of(call), call.body()
     _check_length(call)
-    limit, offset = _page(body)
+    limit, offset = _page(body, call.behaviour.search_results)
     tests = _groups(call, kind, body)
     query = str(body.get("query") or "").lower()
     records = [
@@ -65,14 +65,13 @@ def _indexed(call: Call, kind: Kind) -> Iterable[tuple[Record, Record]]:
             yield seen, record
 
 
-def _page(body: Mapping[str, Any]) -> tuple[int, int]:
+def _page(body: Mapping[str, Any], most: int) -> tuple[int, int]:
     try:
         limit, offset = int(body.get("limit") or 10), int(body.get("after") or 0)
     except (TypeError, ValueError) as error:
         raise invalid("limit and after must be whole numbers") from error
     if not 1 <= limit <= PAGE_LIMIT:
         raise invalid(f"limit must be between 1 and {PAGE_LIMIT}, but was {limit}")
-    most = call.behaviour.search_results
     if not 0 <= offset < most:
         raise invalid(f"paging beyond {most} results is not supported: after={offset}")
     return limit, offset
