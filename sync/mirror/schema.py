@@ -24,6 +24,7 @@ from sync.mirror.forecast_tables import prediction as prediction
 from sync.mirror.forecast_tables import velocity as velocity
 from sync.mirror.metadata import Id
 from sync.mirror.metadata import metadata as metadata
+from sync.mirror.process_tables import process_result as process_result
 from sync.mirror.quality_tables import deal_staleness as deal_staleness
 from sync.mirror.quality_tables import quality_score as quality_score
 from sync.mirror.quality_tables import rule_result as rule_result
