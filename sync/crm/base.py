@@ -228,6 +228,7 @@ class DealPage:
     whole_history: ids of deals whose `changes` are all that the CRM knows of those fields, for a
     CRM that tells it only now and then: what comparing pulls found of them gives way.
     left_out: what could not be read for want of a scope, each with what to do; deals go on.
+    notes: how the deals were read, where an operator may want to know; a sentence each.
     """
 
     cursor: Cursor
@@ -236,6 +237,7 @@ class DealPage:
     removals: Sequence[Removal] = ()
     unparsed: Sequence[Unparsed] = ()
     left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
     history_read: bool = True
     whole_history: frozenset[str] = frozenset()
 
@@ -354,7 +356,8 @@ class CrmSource(Protocol):
     def deals(
         self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
     ) -> Iterator[DealPage]:
-        """Everything since `cursor`, page by page; None = everything there is.
+        """Everything since `cursor`, page by page; None = everything there is. A generator's
+        closing ends its requests.
 
         An interrupted pull goes on from the last committed page's cursor. The last page's cursor
         covers all changes up to `started_at` minus an overlap, never the newest change seen.

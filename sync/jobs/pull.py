@@ -1,9 +1,12 @@
 """Pull: what changed in the CRM comes into the mirror, page by page."""
 
 from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
+from sync.crm.base import DealPage
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.customer_schema import fill_fields, pull_definitions
@@ -42,19 +45,32 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
         started_at=started_at,
         known=lambda ids: read.known_versions(ctx.engine, ctx.connection, ids),
     )
-    for page in pages:
-        counts.update(save(ctx, DEALS, page))
-        left_out.update(dict.fromkeys(page.left_out))
-        done += len(page.deals)
-        ctx.progress.step("deals", done, total)
-        if ctx.should_stop():
-            raise Stopped
+    told: dict[str, None] = {}
+    with _closing(pages):
+        for page in pages:
+            counts.update(save(ctx, DEALS, page))
+            left_out.update(dict.fromkeys(page.left_out))
+            told.update(dict.fromkeys(page.notes))
+            done += len(page.deals)
+            ctx.progress.step("deals", done, total)
+            if ctx.should_stop():
+                raise Stopped
 
     counts.update(fill_fields(ctx))
     counts.update(look_into_bin(ctx))
     counts.update(read_histories(ctx))
-    ctx.notes[:] = left_out  # a daemon keeps its context
+    ctx.notes[:] = [*told, *left_out]  # a daemon keeps its context
     return {"left_out": len(left_out), **counts}
+
+
+@contextmanager
+def _closing(pages: Iterator[DealPage]) -> Iterator[None]:
+    """Whatever ends the block ends the requests that are on their way for `pages`."""
+    try:
+        yield
+    finally:
+        if isinstance(pages, Generator):
+            pages.close()
 
 
 def _pull_directory(ctx: JobContext) -> list[str]:

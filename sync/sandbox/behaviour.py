@@ -14,6 +14,7 @@ class Behaviour:
     index_lag_s: a search sees a write after 0 to this many seconds, different for each record.
     search_results: how far a search can be paged.
     search_hits: a hit shows the record as it is stored now, or as the index knows it.
+    list_after: what `after` of a list is: the next record's id, or a token that tells nothing.
     search_body_limit: longest accepted search body, in characters.
     batch_errors: "atomic" writes nothing of a batch in which one input fails.
     required_by_stage: properties without which the 2026-09 API refuses a deal in that stage.
@@ -30,6 +31,7 @@ class Behaviour:
     index_lag_s: float = 0.0
     search_results: int = 10_000
     search_hits: Literal["stored", "indexed"] = "stored"
+    list_after: Literal["id", "opaque"] = "id"
     search_body_limit: int | None = None
     unknown_filter: Literal["error", "empty"] = "error"
     batch_history_limit: int = 50

@@ -82,10 +82,15 @@ class Mirror:
         self.cursor = page.cursor
         for found in page.deals:
             self.deals[found.deal_id] = found
-            self.changes[found.deal_id] = [c for c in page.changes if c.deal_id == found.deal_id]
+        if page.history_read:
+            self.take_past(page)
         for removal in page.removals:
             self.removals[removal.deal_id] = removal
             self.deals.pop(removal.deal_id, None)
+
+    def take_past(self, page: DealPage) -> None:
+        for found in page.deals:
+            self.changes[found.deal_id] = [c for c in page.changes if c.deal_id == found.deal_id]
 
     def known(self, deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
         return {i: frozenset({self.deals[i].modified_at}) for i in deal_ids if i in self.deals}
@@ -132,7 +137,12 @@ class Portal:
             yield page
 
     def pull(self) -> list[DealPage]:
-        return list(self.pages())
+        """The next pull's pages; of deals that they bring without their past it is read too."""
+        pages = list(self.pages())
+        unread = [deal_id for deal_id in self.mirror.deals if deal_id not in self.mirror.changes]
+        for past in self.source.histories(unread) if unread else ():
+            self.mirror.take_past(past.page)
+        return pages
 
     def sent(self) -> list[str]:
         """The requests since the last time, as `GET /path`."""

@@ -5,7 +5,6 @@ Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
@@ -38,15 +37,14 @@ from sync.crm.hubspot import (
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.associations import Associations
 from sync.crm.hubspot.changes import Window
-from sync.crm.hubspot.client import HubSpotClient, Query
-from sync.crm.hubspot.deal_calls import HISTORY_LIMIT, LIST_LIMIT, DealCalls
-from sync.crm.hubspot.history import HISTORY_FIELDS, HISTORY_PROPERTIES
+from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls
+from sync.crm.hubspot.first_load import FirstLoad, Loaded, LoadState
+from sync.crm.hubspot.history import HISTORY_FIELDS
 from sync.crm.hubspot.listing import pages, records
 from sync.crm.hubspot.mapping import Surroundings
-from sync.crm.hubspot.selection import ExtraProperties, Selection, completed
+from sync.crm.hubspot.selection import ExtraProperties, Selection
 from sync.errors import AuthError
-
-_LISTING: Final = "the list of deals"
 
 
 class HubSpotSource:
@@ -56,9 +54,9 @@ class HubSpotSource:
     changes late. own_properties: ours, which are read back with each deal. extra_properties: what
     the customer asked for besides, as configured.
 
-    Cursors: `since`, from where changes are still to be read; during a first load also `after`,
-    the next page; those of a pull of changes are `changes.Window`'s. Their instants are HubSpot's
-    own, whatever this machine's clock says.
+    Cursors: `since`, from where changes are still to be read; during a first load those of
+    `first_load.LoadState`, during a pull of changes `changes.Window`'s. Their instants are
+    HubSpot's own, whatever this machine's clock says.
     """
 
     def __init__(
@@ -134,10 +132,9 @@ class HubSpotSource:
     ) -> Iterator[DealPage]:
         # some answer tells HubSpot's time; every pull has asked for the pipelines before
         now = self._client.server_clock.now()
-        if cursor is None:
-            return self._load(since=values.iso(now), after=None)
-        if "after" in cursor:
-            return self._load(since=cursor["since"], after=cursor["after"])
+        loading = None if cursor is None else LoadState.of(cursor)
+        if cursor is None or loading is not None:
+            return self._load(loading, since=values.iso(now))
         return self._changes(Window.of(cursor, now=now, lookback=self._lookback), known)
 
     def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
@@ -159,31 +156,20 @@ class HubSpotSource:
     def close(self) -> None:
         self._client.close()
 
-    def _load(self, *, since: str, after: str | None) -> Iterator[DealPage]:
-        """Everything there is, by ascending id."""
+    def _load(self, state: LoadState | None, *, since: str) -> Iterator[DealPage]:
+        """Everything there is, without its past; `state`: how far an interrupted load has come."""
         associations = Associations(self._client)
+        load = FirstLoad(self._calls, lambda: associations.asked)
         while True:
             try:
-                for listed, following in self._listed(associations, after):
-                    page = completed(self._client, listed, self._selection())
-                    position = {} if following is None else {"after": following}
-                    yield self._page({"since": since, **position}, page, associations, listed=True)
-                    after = following
+                state = state or load.begin(since)
+                for loaded in load.run(state):
+                    state = loaded.state
+                    yield self._page(state.cursor(), loaded.records, associations, load=loaded)
             except AuthError as error:
                 associations.give_up(error)
             else:
                 return
-
-    def _listed(
-        self, associations: Associations, after: str | None
-    ) -> Iterator[tuple[list[Json], str | None]]:
-        query: Query = [
-            ("limit", str(HISTORY_LIMIT)),
-            ("properties", ",".join(self._selection().listed)),
-            ("propertiesWithHistory", ",".join(HISTORY_PROPERTIES)),
-            *([("associations", associations.asked)] if associations.asked else []),
-        ]
-        return pages(self._client, self._client.paths.deals, query, what=_LISTING, after=after)
 
     def _changes(self, window: Window, known: KnownVersions) -> Iterator[DealPage]:
         associations = Associations(self._client)
@@ -196,9 +182,9 @@ class HubSpotSource:
         found: Sequence[Json],
         associations: Associations,
         *,
-        listed: bool = False,
+        load: Loaded | None = None,
     ) -> DealPage:
-        if listed:
+        if load is not None and load.listed:
             counts = associations.listed(found)
         else:
             counts = associations.read([str(record["id"]) for record in found])
@@ -210,6 +196,8 @@ class HubSpotSource:
             removals=mapped.removals,
             unparsed=mapped.unparsed,
             left_out=(*self._extra.now().left_out, *associations.left_out),
+            notes=() if load is None else (load.note,),
+            history_read=load is None,
         )
 
     def _surroundings(self) -> Surroundings:

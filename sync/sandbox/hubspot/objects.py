@@ -1,5 +1,6 @@
 """Deals and tasks one by one: list, read, create, update, archive, merge."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from sync.sandbox.store.refusals import Conflict, Missing, Problem, Refused
 
 LIST_LIMIT, HISTORY_LIMIT = 100, 50
 ENFORCED_VERSION = "2026-09"
+_PLACE = "page:"
 
 
 class New(NamedTuple):
@@ -43,14 +45,14 @@ def list_objects(call: Call) -> Reply:
     most = HISTORY_LIMIT if history else LIST_LIMIT
     if not 1 <= limit <= most:
         raise invalid(f"limit must be between 1 and {most}, but was {limit}")
-    after = whole(call.text("after", "0"), "after")
+    after = _place(call)
     shape = Shape(call, kind, call.names("properties"), history, call.names("associations"))
     records, following = kind.table.page(after, limit, archived=archived)
     body: dict[str, object] = {"results": [shape.show(record) for record in records]}
     if following is not None:
         # the link names another version's path, as HubSpot's own does
         link = f"{call.origin}/crm/v3/objects/{kind.name}?limit={limit}&after={following}"
-        body["paging"] = paging(str(following), link)
+        body["paging"] = paging(_token(call, following), link)
     return Reply(200, body)
 
 
@@ -153,6 +155,23 @@ def properties_of(spec: Mapping[str, Any]) -> dict[str, object]:
     if not isinstance(properties, dict):
         raise BadBody("Some required fields were not set: [properties]")
     return properties
+
+
+def _place(call: Call) -> int:
+    """The id that `after` stands for; the top where it is not given."""
+    given = call.text("after", "")
+    if call.behaviour.list_after == "id" or not given:
+        return whole(given or "0", "after")
+    try:
+        return int(base64.b64decode(given, validate=True).decode().removeprefix(_PLACE))
+    except ValueError:
+        raise invalid(f"after is not a valid paging token: {given}") from None
+
+
+def _token(call: Call, following: int) -> str:
+    if call.behaviour.list_after == "id":
+        return str(following)
+    return base64.b64encode(f"{_PLACE}{following}".encode()).decode()
 
 
 def whole(text: str, name: str) -> int:

@@ -1,0 +1,221 @@
+"""Parts of one list read at the same time, handed over in lots with what is left to read.
+
+A part that is finished takes half of the largest one that is not, since ids are unevenly dense:
+equal spans of them hold anything from nothing to nearly all.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from sync.crm.hubspot.answers import Json
+
+AHEAD: Final = 4
+"""Pages that wait to be committed; more would only cost memory, and work after a kill."""
+
+WORTH_SPLITTING: Final = 300
+"""Fewer deals are read sooner by one reader alone: each part costs half a page."""
+
+
+class Span(NamedTuple):
+    """What is still to be read: from the position `at` on, below the id `end` (None = to the end).
+
+    A position is an id, but for a reader that is not `by_id`; then there is one span only.
+    """
+
+    at: str
+    end: int | None = None
+
+
+class Extent(NamedTuple):
+    """The account's deals as its search knows them; ids are 0 where there are none."""
+
+    total: int
+    lowest: int
+    highest: int
+
+
+class Page(NamedTuple):
+    """`following`: where the next page starts, None behind the last one."""
+
+    records: list[Json]
+    following: str | None
+
+
+class Reader(Protocol):
+    """Reads pages from a position on. `by_id`: positions are ids, and pages in their order.
+
+    May raise OutOfOrder, and all that a call to the CRM may.
+    """
+
+    by_id: bool
+    threads: int
+
+    def page(self, at: str) -> Page: ...
+
+
+class OutOfOrder(Exception):
+    """What was read is not as this way of reading needs it; the text says what was seen."""
+
+
+class Lot(NamedTuple):
+    """Deals to be committed together with the spans that are left then."""
+
+    records: list[Json]
+    left: list[Span]
+
+
+class _Part:
+    """A span being read. `fetched`: up to where pages were asked for; `handed`: up to where they
+    are in lots, None = all."""
+
+    __slots__ = ("end", "fetched", "handed", "rows", "start")
+
+    def __init__(self, span: Span) -> None:
+        self.start = self.fetched = span.at
+        self.handed: str | None = span.at
+        self.end = span.end
+        self.rows = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    part: _Part
+    records: list[Json]
+    following: str | None
+
+
+class SideBySide:
+    """One reading of `spans`. lot: about so many deals are handed over at once."""
+
+    def __init__(self, reader: Reader, spans: Sequence[Span], known: Extent, *, lot: int) -> None:
+        self._reader = reader
+        self._known = known
+        self._lot = lot
+        self._waiting = deque(_Part(span) for span in spans)
+        self._parts = list(self._waiting)
+        self._reading: list[_Part] = []
+        self._arrived: deque[_Arrival] = deque()
+        self._error: BaseException | None = None
+        self._closed = False
+        self._busy = 0
+        self._changed = threading.Condition()
+
+    def lots(self) -> Iterator[Lot]:
+        """Raises the first error of any reader. Closing the iterator ends the readers; what they
+        have on its way is waited for and dropped."""
+        count = self._reader.threads if self._reader.by_id else 1
+        threads = [
+            threading.Thread(target=self._work, name=f"first load {n}", daemon=True)
+            for n in range(count)
+        ]
+        self._busy = count
+        for thread in threads:
+            thread.start()
+        try:
+            yield from self._gathered()
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            for thread in threads:
+                thread.join()
+
+    def _gathered(self) -> Iterator[Lot]:
+        records: list[Json] = []
+        while (arrival := self._next_arrival()) is not None:
+            arrival.part.handed = arrival.following
+            records += arrival.records
+            if len(records) >= self._lot:
+                yield Lot(records, self._left())
+                records = []
+        yield Lot(records, self._left())
+
+    def _next_arrival(self) -> _Arrival | None:
+        with self._changed:
+            while not self._arrived and self._busy and self._error is None:
+                self._changed.wait()
+            if self._error is not None:
+                raise self._error
+            if not self._arrived:
+                return None
+            arrival = self._arrived.popleft()
+            self._changed.notify_all()
+            return arrival
+
+    def _left(self) -> list[Span]:
+        with self._changed:
+            self._parts = [part for part in self._parts if part.handed is not None]
+            return [Span(part.handed or "", part.end) for part in self._parts]
+
+    def _work(self) -> None:
+        try:
+            while (part := self._take()) is not None:
+                while not self._hand_over(part, self._reader.page(part.fetched)):
+                    pass
+        except BaseException as error:  # noqa: BLE001 - raised where the lots are asked for
+            with self._changed:
+                self._error = self._error or error
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def _take(self) -> _Part | None:
+        """A part that nobody reads, or half of the largest one; None where nothing is worth it."""
+        with self._changed:
+            if self._closed or self._error is not None:
+                return None
+            part = self._waiting.popleft() if self._waiting else self._half()
+            if part is not None:
+                self._reading.append(part)
+            return part
+
+    def _half(self) -> _Part | None:
+        if not self._reader.by_id or not self._reading:
+            return None
+        largest = max(self._reading, key=self._deals_left)
+        if self._deals_left(largest) < WORTH_SPLITTING:
+            return None
+        fetched = int(largest.fetched)
+        middle = fetched + (self._end(largest) - fetched) // 2
+        half = _Part(Span(str(middle), largest.end))
+        largest.end = middle
+        self._parts.append(half)
+        return half
+
+    def _deals_left(self, part: _Part) -> float:
+        """By how dense its ids have been so far; where none were read, by how dense all are."""
+        covered = int(part.fetched) - int(part.start or 0)
+        rows = part.rows
+        if not rows or covered <= 0:
+            covered, rows = self._known.highest - self._known.lowest + 1, self._known.total
+        return max(0, self._end(part) - int(part.fetched)) * rows / covered
+
+    def _end(self, part: _Part) -> int:
+        return self._known.highest + 1 if part.end is None else part.end
+
+    def _hand_over(self, part: _Part, page: Page) -> bool:
+        """Add what belongs to the part to what has arrived; whether the part is finished."""
+        with self._changed:
+            records, following = page
+            if part.end is not None:
+                if records and int(records[-1]["id"]) >= part.end:
+                    records = [record for record in records if int(record["id"]) < part.end]
+                    following = None
+                elif following is not None and int(following) >= part.end:
+                    following = None
+            if records and not part.rows:
+                part.start = str(records[0]["id"])
+            part.rows += len(records)
+            if following is None:
+                self._reading.remove(part)
+            else:
+                part.fetched = following
+            self._arrived.append(_Arrival(part, records, following))
+            self._changed.notify_all()
+            while len(self._arrived) > AHEAD and not self._closed and self._error is None:
+                self._changed.wait()
+            return following is None or self._closed or self._error is not None
