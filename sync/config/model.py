@@ -16,6 +16,7 @@ from sync.config.access import (
     PipedriveOAuth,
     PipedriveWebhooks,
 )
+from sync.config.process import Process
 from sync.config.strict import Strict as Strict
 from sync.config.values import (
     ConnectionName,
@@ -416,6 +417,9 @@ class Config(Strict):
     )
     quality: Quality = Field(
         default_factory=Quality, description="How the quality score is made up."
+    )
+    process: Process = Field(
+        default_factory=Process, description="How velocity and the sales process are measured."
     )
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of which deals.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the daemon works.")
