@@ -103,12 +103,24 @@ class Gate:
         self._clock = clock
         self._url_limit = url_limit
         self.requests = Requests()
+        self._meanwhile: list[tuple[str, Callable[[], object]]] = []
+
+    def meanwhile(self, path_contains: str, action: Callable[[], object]) -> None:
+        """Do `action` once, right before the next request to such a path is answered."""
+        self._meanwhile.append((path_contains, action))
+
+    def _act(self, path: str) -> None:
+        for waiting in list(self._meanwhile):
+            if waiting[0] in path:
+                self._meanwhile.remove(waiting)
+                waiting[1]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path.startswith(CONTROL):
             await self._control(scope, receive, send)
             return
+        self._act(path)
         fault = self._faults.take(scope["method"], path)
         if fault is not None and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -72,6 +73,10 @@ class Hosted:
     def requests(self) -> Requests:
         """Every API request since the start, or since `clear()`, oldest first."""
         return self._gate.requests
+
+    def meanwhile(self, path_contains: str, action: Callable[[], object]) -> None:
+        """Somebody does `action` once, right before the next request to such a path is answered."""
+        self._gate.meanwhile(path_contains, action)
 
     def __enter__(self) -> Self:
         self._thread.start()
