@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -56,6 +57,8 @@ class JobContext:
     allow_mass_alert: bool = False
     notes: list[str] = field(default_factory=list)
     """What the running job left out and why, one sentence each."""
+    asked_at: dict[str, datetime] = field(default_factory=dict)
+    """When this process last asked the CRM for what seldom changes, by what it is."""
 
     @property
     def connection(self) -> str:

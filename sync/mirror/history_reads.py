@@ -25,10 +25,12 @@ from sync.mirror.upsert import chunks
 def mark_history_read(
     transaction: Connection, connection: str, deal_ids: Sequence[str], at: datetime
 ) -> None:
+    """Those of which it was read before keep their date."""
     for some in chunks(deal_ids):
         transaction.execute(
             update(deal_table)
             .where(deal_table.c.connection == connection, deal_table.c.deal_id.in_(some))
+            .where(deal_table.c.history_read_at.is_(None))
             .values(history_read_at=at)
         )
 

@@ -147,7 +147,7 @@ deal = Table(
     Column(
         "history_read_at",
         Instant,
-        comment="When the CRM was last asked for its past; none = it waits for that.",
+        comment="Since when the mirror has its past; none = it waits to be read.",
     ),
     Index(
         "ix_deal_history_unread",

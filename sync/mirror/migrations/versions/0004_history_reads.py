@@ -18,7 +18,7 @@ def upgrade() -> None:
             "history_read_at",
             types.Instant(),
             nullable=True,
-            comment="When the CRM was last asked for its past; none = it waits for that.",
+            comment="Since when the mirror has its past; none = it waits to be read.",
         ),
     )
     # until now every deal came with its past
