@@ -48,3 +48,5 @@ class Behaviour:
     history_order: Literal["newest_first", "shuffled"] = "newest_first"
     url_limit: int = 16_384
     purge_after_days: int = 90
+    access_token_s: int = 1_800
+    rotates_refresh_token: bool = False

@@ -18,6 +18,10 @@ class Paths:
         return f"/account-info/{self.version}/details"
 
     @property
+    def oauth_token(self) -> str:
+        return f"/oauth/{self.version}/token"
+
+    @property
     def deals(self) -> str:
         return self._crm("objects", "deals")
 

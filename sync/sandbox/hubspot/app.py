@@ -7,7 +7,7 @@ from uuid import uuid4
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.sandbox.crm import Crm
@@ -15,6 +15,7 @@ from sync.sandbox.hubspot import (
     account,
     associations,
     batch,
+    oauth,
     objects,
     owners,
     pipelines,
@@ -151,11 +152,27 @@ class Api:
 
     def starlette(self) -> Starlette:
         app = Starlette(
-            routes=list(self._routes()),
+            routes=[*self._oauth_routes(), *self._routes()],
             exception_handlers={404: _html_not_found, 405: _html_not_found},
         )
         app.router.redirect_slashes = False
         return app
+
+    def _oauth_routes(self) -> Iterator[Route]:
+        async def consent(request: Request) -> Response:
+            with self.crm.lock:
+                target = oauth.consent(self.crm, dict(request.query_params))
+            return RedirectResponse(target, 302) if target else Response(status_code=400)
+
+        async def token(request: Request) -> Response:
+            raw = await request.body()
+            with self.crm.lock:
+                status, body = oauth.exchange(self.crm, raw)
+            return _response(Reply(status, body))
+
+        yield Route("/oauth/authorize", consent)
+        for version in ("v1", "v3", *DATED):
+            yield Route(f"/oauth/{version}/token", token, methods=["POST"])
 
     def _routes(self) -> Iterator[Route]:
         for classic, old, dated, endpoints in _FAMILIES:
@@ -203,9 +220,9 @@ class Api:
         token = self.crm.tokens.find(value.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise no_credentials()
-        if token.expired is not None:
-            seconds = max(self.crm.now() - token.expired, 0) // 1000
-            raise expired(seconds, iso(token.expired))
+        ended = token.expired_at(self.crm.now())
+        if ended is not None:
+            raise expired(max(self.crm.now() - ended, 0) // 1000, iso(ended))
         return token
 
 

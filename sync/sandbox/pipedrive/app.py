@@ -7,7 +7,7 @@ from uuid import uuid4
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.sandbox.pipedrive import (
@@ -111,7 +111,11 @@ class Api:
 
     def starlette(self) -> Starlette:
         app = Starlette(
-            routes=[Route("/oauth/token", self._token, methods=["POST"]), *self._routes()],
+            routes=[
+                Route("/oauth/authorize", self._consent),
+                Route("/oauth/token", self._token, methods=["POST"]),
+                *self._routes(),
+            ],
             exception_handlers={404: _unknown, 405: _unknown},
         )
         app.router.redirect_slashes = False
@@ -168,6 +172,11 @@ class Api:
         if not key and self.crm.behaviour.query_token:
             key = request.query_params.get("api_token", "")
         return self.crm.tokens.find(key, oauth=False) or errors.unauthorized()
+
+    async def _consent(self, request: Request) -> Response:
+        with self.crm.lock:
+            target = oauth.consent(self.crm, dict(request.query_params))
+        return RedirectResponse(target, 302) if target else Response(status_code=400)
 
     async def _token(self, request: Request) -> Response:
         raw = await request.body()

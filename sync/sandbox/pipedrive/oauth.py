@@ -1,11 +1,21 @@
-"""The token endpoint of the simulated OAuth server."""
+"""The page of consent and the token endpoint of the simulated OAuth server."""
 
 from base64 import b64decode
 from binascii import Error as BadBase64
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from sync.sandbox.pipedrive.crm import PipedriveCrm
 from sync.sandbox.pipedrive.tokens import InvalidGrant
+
+
+def consent(crm: PipedriveCrm, query: dict[str, str]) -> str | None:
+    """Where the person who clicks "allow" is sent; None for an unknown app."""
+    if query.get("client_id") != crm.tokens.client_id or "redirect_uri" not in query:
+        return None
+    answer = {"code": crm.tokens.code()}
+    if "state" in query:
+        answer["state"] = query["state"]
+    return f"{query['redirect_uri']}?{urlencode(answer)}"
 
 
 def exchange(crm: PipedriveCrm, authorization: str, form: bytes, origin: str) -> tuple[int, object]:
