@@ -17,7 +17,7 @@ from sync.cli.state import (
 from sync.jobs import chain
 from sync.jobs.pull import DEALS
 from sync.jobs.runner import Job, JobResult, run_chain
-from sync.mirror import write
+from sync.mirror import history_reads, write
 from sync.report.status import status_report
 from sync.report.table import Format, show
 
@@ -59,6 +59,7 @@ def backfill(context: typer.Context, connection: ConnectionOption = None) -> Non
     with state.app(migrate=True) as app:
         for settings in app.settings(connection):
             write.forget_cursor(app.engine, settings.name, DEALS)
+            history_reads.forget_histories(app.engine, settings.name)
         run_jobs(app, connection, [chain.PULL, chain.ASSESS])
 
 

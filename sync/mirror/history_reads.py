@@ -35,6 +35,25 @@ def mark_history_read(
         )
 
 
+def mark_history_unread(transaction: Connection, connection: str, deal_ids: Sequence[str]) -> None:
+    for some in chunks(deal_ids):
+        transaction.execute(
+            update(deal_table)
+            .where(deal_table.c.connection == connection, deal_table.c.deal_id.in_(some))
+            .values(history_read_at=None)
+        )
+
+
+def forget_histories(engine: Engine, connection: str) -> None:
+    """The next pull reads the past of every deal again; what is held of it stays."""
+    with writing(engine, alone=pulling(connection)) as transaction:
+        transaction.execute(
+            update(deal_table)
+            .where(deal_table.c.connection == connection)
+            .values(history_read_at=None)
+        )
+
+
 def give_up_history(
     engine: Engine, connection: str, deal_ids: Sequence[str], *, at: datetime
 ) -> None:

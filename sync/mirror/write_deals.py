@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, select
 from sync.crm.base import Change, ChangeSource, Cursor, Deal, DealPage, Field, Unparsed
 from sync.mirror import merge_deals
 from sync.mirror.engine import pulling, writing
-from sync.mirror.history_reads import mark_history_read
+from sync.mirror.history_reads import mark_history_read, mark_history_unread
 from sync.mirror.merge_deals import Changed, incoming
 from sync.mirror.merge_extra import keep_untold
 from sync.mirror.plain_rows import PlainRows
@@ -86,6 +86,9 @@ def save_page(
         )
         if page.history_read and history:
             mark_history_read(transaction, connection, [d.deal_id for d in newest], at)
+        elif history:  # what changed meanwhile is in the CRM's history, which has to be read again
+            moved = {change.deal_id for change in _differences(changed, history)}
+            mark_history_unread(transaction, connection, sorted(moved))
         put_cursor(transaction, connection, stream, page.cursor, at)
     return counts
 
