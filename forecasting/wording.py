@@ -55,7 +55,9 @@ def times(count: int, language: Language) -> str:
 
 
 class _Sentence(Formatter):
-    """Fields take `:day`, `:number`, `:days` or `:times`; an unknown value is shown as a dash."""
+    """Fields take `:day`, `:number`, `:days`, `:times` or `:percent`; an unknown value is shown as
+    a dash.
+    """
 
     def __init__(self, language: Language) -> None:
         self._language = language
@@ -72,6 +74,8 @@ class _Sentence(Formatter):
                 return days(int(value), self._language)
             case "times":
                 return times(int(value), self._language)
+            case "percent":
+                return percent(float(value))
         return str(value)
 
 

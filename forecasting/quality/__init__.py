@@ -1,18 +1,31 @@
-"""Data quality: rules over open deals, their findings, and a score."""
+"""Data quality: rules over open deals and those decided lately, their findings, and a score."""
 
-from forecasting.quality.activity import stale_days
-from forecasting.quality.rules import FINDING_SCHEMA, RULES, find, fix, messages
-from forecasting.quality.score import score, weights_in_force
+from forecasting.quality.rules import (
+    FINDING_SCHEMA,
+    RESULT_SCHEMA,
+    RULES,
+    Examined,
+    examine,
+    find,
+    fix,
+    messages,
+)
+from forecasting.quality.score import score, segment_scores, weights_in_force
 from forecasting.quality.settings import QualitySettings
+from forecasting.staleness import silence
 
 __all__ = [
     "FINDING_SCHEMA",
+    "RESULT_SCHEMA",
     "RULES",
+    "Examined",
     "QualitySettings",
+    "examine",
     "find",
     "fix",
     "messages",
     "score",
-    "stale_days",
+    "segment_scores",
+    "silence",
     "weights_in_force",
 ]

@@ -15,6 +15,7 @@ RULES: Final = (
         family="completeness",
         weight=20,
         when=_NO_AMOUNT & ~_NO_RATE,
+        effect="amount",
         title={"en": "Amount is missing", "nb": "Beløp mangler"},
         why="A deal without an amount adds nothing to any forecast, however likely it is.",
         fix={
@@ -48,6 +49,7 @@ RULES: Final = (
         family="completeness",
         weight=15,
         when=pl.col("close_date").is_null(),
+        effect="date",
         title={"en": "Close date is missing", "nb": "Lukkedato mangler"},
         why="Without an expected close date a deal belongs to no period and is left out of all.",
         fix={
@@ -69,21 +71,41 @@ RULES: Final = (
         brief={"en": "no owner", "nb": "ingen eier"},
     ),
     Rule(
+        code="next_step_missing",
+        family="completeness",
+        weight=5,
+        when=pl.col("no_next_step"),
+        applies=pl.col("gives_next_step"),
+        needs={
+            "en": "at least one deal with a next step",
+            "nb": "minst én avtale med et neste steg",
+        },
+        title={"en": "Next step is missing", "nb": "Neste steg mangler"},
+        why="Who cannot say what happens next waits for the buyer, and so does the forecast.",
+        fix={
+            "en": "Write down the next step, and whose it is.",
+            "nb": "Skriv ned neste steg, og hvem som tar det.",
+        },
+        message={"en": "No next step is stated.", "nb": "Ikke noe neste steg er oppgitt."},
+        brief={"en": "no next step", "nb": "ikke noe neste steg"},
+    ),
+    Rule(
         code="no_next_activity",
         family="completeness",
         weight=10,
-        when=~pl.col("activity_planned")
-        & (pl.col("next_step").is_null() | (pl.col("next_step").str.strip_chars() == "")),
+        when=~pl.col("activity_planned"),
+        applies=pl.col("gives_activities"),
+        needs={
+            "en": "the CRM to tell of activities, done or planned",
+            "nb": "at CRM-et forteller om aktiviteter, utførte eller planlagte",
+        },
         title={"en": "Nothing is planned", "nb": "Ingenting er planlagt"},
         why="A deal moves when somebody does something; with nothing planned it waits.",
         fix={
-            "en": "Plan the next call or meeting, or write down the next step.",
-            "nb": "Planlegg neste samtale eller møte, eller skriv ned neste steg.",
+            "en": "Plan the next call or meeting.",
+            "nb": "Planlegg neste samtale eller møte.",
         },
-        message={
-            "en": "No activity is planned and no next step is stated.",
-            "nb": "Ingen aktivitet er planlagt, og ikke noe neste steg er oppgitt.",
-        },
+        message={"en": "No activity is planned.", "nb": "Ingen aktivitet er planlagt."},
         brief={"en": "nothing planned", "nb": "ingenting planlagt"},
     ),
     Rule(
@@ -91,6 +113,11 @@ RULES: Final = (
         family="completeness",
         weight=10,
         when=pl.col("contact_count") == 0,
+        applies=pl.col("gives_contacts"),
+        needs={
+            "en": "the CRM to tell how many contacts a deal has",
+            "nb": "at CRM-et forteller hvor mange kontaktpersoner en avtale har",
+        },
         title={"en": "No contact", "nb": "Ingen kontaktperson"},
         why="A sale is made to people; without a contact nobody can be called or mailed, "
         "and activity is not logged on the deal.",
@@ -103,5 +130,91 @@ RULES: Final = (
             "nb": "Ingen kontaktperson er knyttet til avtalen.",
         },
         brief={"en": "no contact", "nb": "ingen kontaktperson"},
+    ),
+    Rule(
+        code="no_company",
+        family="completeness",
+        weight=5,
+        when=pl.col("company_count") == 0,
+        applies=pl.col("gives_companies"),
+        needs={
+            "en": "the CRM to tell how many companies a deal has",
+            "nb": "at CRM-et forteller hvor mange selskaper en avtale har",
+        },
+        title={"en": "No company", "nb": "Ikke noe selskap"},
+        why="Without a company nobody sees that two deals are with one buyer, or that the buyer "
+        "is a customer already.",
+        fix={
+            "en": "Associate the company that buys with the deal.",
+            "nb": "Knytt selskapet som kjøper til avtalen.",
+        },
+        message={
+            "en": "No company is associated with the deal.",
+            "nb": "Ikke noe selskap er knyttet til avtalen.",
+        },
+        brief={"en": "no company", "nb": "ikke noe selskap"},
+    ),
+    Rule(
+        code="currency_missing",
+        family="completeness",
+        weight=5,
+        when=pl.col("amount").is_not_null() & pl.col("currency").is_null(),
+        applies=pl.col("gives_currency"),
+        needs={
+            "en": "at least one deal with a currency",
+            "nb": "minst én avtale med valuta",
+        },
+        title={"en": "Currency is missing", "nb": "Valuta mangler"},
+        why="An amount without a currency is taken to be in the account's own, which can be wrong "
+        "by the whole rate.",
+        fix={"en": "Choose the deal's currency.", "nb": "Velg avtalens valuta."},
+        message={
+            "en": "The amount has no currency; it is read as your own.",
+            "nb": "Beløpet har ingen valuta; det leses som deres egen.",
+        },
+        brief={"en": "no currency", "nb": "ingen valuta"},
+    ),
+    Rule(
+        code="loss_reason_missing",
+        family="completeness",
+        weight=5,
+        about="decided",
+        when=(pl.col("status") == "lost") & pl.col("no_reason"),
+        evidence={"closed_on": pl.col("closed_on")},
+        applies=pl.col("gives_loss_reason"),
+        needs={
+            "en": "at least one lost deal with a reason",
+            "nb": "minst én tapt avtale med en grunn",
+        },
+        title={"en": "Loss reason is missing", "nb": "Tapsgrunn mangler"},
+        why="A loss teaches something only while somebody still knows why.",
+        fix={
+            "en": "Enter why the deal was lost, while it is remembered.",
+            "nb": "Legg inn hvorfor avtalen ble tapt, mens det huskes.",
+        },
+        message={
+            "en": "Lost on {closed_on:day} without a reason.",
+            "nb": "Tapt {closed_on:day} uten oppgitt grunn.",
+        },
+        brief={"en": "no loss reason", "nb": "ingen tapsgrunn"},
+    ),
+    Rule(
+        code="close_day_missing",
+        family="completeness",
+        weight=5,
+        about="decided",
+        when=pl.col("closed_on").is_null(),
+        evidence={"status": pl.col("status")},
+        title={"en": "Decided without a date", "nb": "Avgjort uten dato"},
+        why="A win without a day belongs to no period, and counts in no result.",
+        fix={
+            "en": "Enter the day on which the deal was decided.",
+            "nb": "Legg inn dagen avtalen ble avgjort.",
+        },
+        message={
+            "en": "The deal is {status}, but on no known day.",
+            "nb": "Avtalen har status {status}, men dagen er ikke kjent.",
+        },
+        brief={"en": "decided without a date", "nb": "avgjort uten dato"},
     ),
 )

@@ -9,16 +9,26 @@ import polars as pl
 from forecasting.wording import Language
 
 Family = Literal["completeness", "timeliness", "consistency"]
+About = Literal["open", "decided", "any"]
+Effect = Literal["none", "gone", "date", "amount"]
 Text = Mapping[Language, str]
+
+ALWAYS = pl.lit(True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One thing that can be wrong with an open deal.
+    """One thing that can be wrong with a deal.
 
-    `when`: over the columns of `facts.open_deal_facts`; null is no finding. `evidence`: what the
-    message needs, by name. `weight`: points off the score. `message` and `brief` are templates
-    over the evidence: a whole sentence, and a fragment for a list. `why`: for the documentation.
+    `when`: over the columns of `facts.open_deal_facts`, or of `decided.decided_facts` for a rule
+    about decided deals; null is no finding. `evidence`: what the message needs, by name.
+    `weight`: points off the score of an open deal. `message` and `brief` are templates over the
+    evidence: a whole sentence, and a fragment for a list. `why`: for the documentation.
+
+    `applies`: over the same columns; an account of which it is true for no deal gives the rule
+    nothing to judge by, and `needs` says what is missing. `effect`: what a forecast does if the
+    finding is true: nothing; the deal is not there at all; it closes on another date; it has
+    another amount.
     """
 
     code: str
@@ -31,3 +41,7 @@ class Rule:
     message: Text
     brief: Text
     evidence: Mapping[str, pl.Expr] = field(default_factory=dict)
+    about: About = "open"
+    applies: pl.Expr = ALWAYS
+    needs: Text | None = None
+    effect: Effect = "none"

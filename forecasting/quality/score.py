@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 import polars as pl
 
@@ -49,3 +50,41 @@ def score(
         )
         .sort(*KEY)
     )
+
+
+SEGMENTS: Final[Mapping[str, str | None]] = {
+    "total": None,
+    "pipeline": "pipeline_id",
+    "team": "team",
+    "owner": "owner_id",
+}
+"""What scores are told of, and the column of the deal frame that says which one."""
+
+
+def segment_scores(
+    deals: pl.DataFrame, scores: pl.DataFrame, findings: pl.DataFrame
+) -> pl.DataFrame:
+    """The mean score of all open deals, and by pipeline, team and owner.
+
+    Columns: connection, segment (of `SEGMENTS`), name (empty for the total and for nobody),
+    deals, findings (of open deals), score (0-100).
+    """
+    found = findings.group_by(KEY).agg(pl.len().alias("findings"))
+    rows = (
+        deals.filter(pl.col("status") == "open")
+        .join(scores, on=KEY)
+        .join(found, on=KEY, how="left")
+    )
+    return pl.concat(
+        rows.with_columns(
+            pl.lit(segment).alias("segment"),
+            (pl.lit("") if column is None else pl.col(column).fill_null("")).alias("name"),
+        )
+        .group_by("connection", "segment", "name")
+        .agg(
+            pl.len().cast(pl.Int64).alias("deals"),
+            pl.col("findings").fill_null(0).sum().cast(pl.Int64),
+            pl.col("quality_score").mean().alias("score"),
+        )
+        for segment, column in SEGMENTS.items()
+    ).sort("connection", "segment", "name")

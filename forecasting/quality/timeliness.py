@@ -13,6 +13,7 @@ RULES: Final = (
         weight=15,
         when=pl.col("days_overdue") > 0,
         evidence={"days": pl.col("days_overdue"), "close_date": pl.col("close_date")},
+        effect="date",
         title={"en": "Overdue", "nb": "Over lukkedato"},
         why="An open deal whose close date has passed belongs to no period to come, "
         "so it is left out of the forecasts.",
@@ -32,6 +33,7 @@ RULES: Final = (
         weight=5,
         when=pl.col("close_date_suggested"),
         evidence={"close_date": pl.col("close_date"), "created_on": pl.col("created_on")},
+        effect="date",
         title={"en": "Close date never chosen", "nb": "Lukkedato aldri valgt"},
         why="HubSpot fills in the last day of the month when a deal is created. Where nobody "
         "has touched it since, it says when the deal was typed in, not when it will close.",
@@ -57,6 +59,7 @@ RULES: Final = (
             "days": pl.col("pushed_days"),
             "first_close_date": pl.col("first_close_date"),
         },
+        effect="date",
         title={"en": "Close date keeps moving", "nb": "Lukkedatoen flyttes stadig"},
         why="A close date that has moved again and again will likely move once more; "
         "the buyer has not committed to it.",
@@ -74,13 +77,15 @@ RULES: Final = (
         code="stale",
         family="timeliness",
         weight=15,
-        when=(pl.col("stale_days") > pl.col("norm_days")) & ~pl.col("activity_planned"),
+        when=pl.col("state").is_in(("stale", "dead")),
         evidence={
-            "days": pl.col("stale_days"),
+            "days": pl.col("silent_days"),
             "norm_days": pl.col("norm_days"),
             "stage": pl.coalesce("stage", "stage_id"),
             "last_activity": pl.col("last_activity_on"),
+            "state": pl.col("state"),
         },
+        effect="gone",
         title={"en": "Stale", "nb": "Uten aktivitet"},
         why="Deals die of silence. The norm is the stage's own, since a week is long before a "
         "first meeting and short in a legal review.",
@@ -89,13 +94,79 @@ RULES: Final = (
             "nb": "Ta kontakt med kjøper og planlegg neste aktivitet, eller lukk avtalen som tapt.",
         },
         message={
-            "en": "No human activity for {days:days}; the norm in {stage} is {norm_days:days}.",
-            "nb": "Ingen aktivitet på {days:days}; normen i {stage} er {norm_days:days}.",
+            "en": "No human activity since {last_activity:day}, {days} working days ago; the norm "
+            "in {stage} is {norm_days}.",
+            "nb": "Ingen aktivitet siden {last_activity:day}, {days} virkedager siden; normen i "
+            "{stage} er {norm_days}.",
         },
         brief={
-            "en": "no activity for {days:days} (norm {norm_days})",
-            "nb": "ingen aktivitet på {days:days} (norm {norm_days})",
+            "en": "no activity for {days} working days (norm {norm_days})",
+            "nb": "ingen aktivitet på {days} virkedager (norm {norm_days})",
         },
+    ),
+    Rule(
+        code="archive_candidate",
+        family="timeliness",
+        weight=10,
+        when=pl.col("archive"),
+        evidence={
+            "days": pl.col("silent_days"),
+            "dead_days": pl.col("dead_days"),
+            "days_in_stage": pl.col("days_in_stage"),
+            "stage": pl.coalesce("stage", "stage_id"),
+            "earlier": pl.col("earlier"),
+            "earlier_won": pl.col("earlier_won"),
+            "chance_at_most": pl.col("chance_at_most").round(4),
+        },
+        effect="gone",
+        title={"en": "Candidate for the archive", "nb": "Kan arkiveres"},
+        why="A deal that no precedent speaks for hides the ones that can be won, and fills the "
+        "pipeline with money that will not come.",
+        fix={
+            "en": "Close it as lost, or plan an activity if you know better.",
+            "nb": "Lukk den som tapt, eller planlegg en aktivitet hvis du vet bedre.",
+        },
+        message={
+            "en": "Silent for {days} working days and {days_in_stage} days in {stage}: of "
+            "{earlier} earlier deals that stood as long {earlier_won} were won (at most "
+            "{chance_at_most:percent}, 95 % interval).",
+            "nb": "Uten aktivitet på {days} virkedager og {days_in_stage} dager i {stage}: av "
+            "{earlier} tidligere avtaler som sto så lenge, ble {earlier_won} vunnet (høyst "
+            "{chance_at_most:percent}, 95 %-intervall).",
+        },
+        brief={
+            "en": "{earlier_won} of {earlier} that stood as long were won",
+            "nb": "{earlier_won} av {earlier} som sto så lenge, ble vunnet",
+        },
+    ),
+    Rule(
+        code="no_first_response",
+        family="timeliness",
+        weight=10,
+        when=(pl.col("age_days") > pl.col("first_response_days"))
+        & (pl.col("contact_attempts").fill_null(0) == 0)
+        & pl.all_horizontal(
+            pl.col("last_contacted_at", "last_reply_at", "last_activity_at").is_null()
+        ),
+        evidence={"days": pl.col("age_days"), "created_on": pl.col("created_on")},
+        applies=pl.col("gives_contacting"),
+        needs={
+            "en": "the CRM to tell when contacts were contacted",
+            "nb": "at CRM-et forteller når kontaktene ble kontaktet",
+        },
+        title={"en": "No first response", "nb": "Ingen første kontakt"},
+        why="The chance to reach somebody who asked falls by the hour; after days it is gone to "
+        "whoever answered.",
+        fix={
+            "en": "Call the contact today, or hand the deal to somebody who can.",
+            "nb": "Ring kontakten i dag, eller gi avtalen til noen som kan.",
+        },
+        message={
+            "en": "Nobody has contacted the buyer in the {days} working days since "
+            "{created_on:day}.",
+            "nb": "Ingen har kontaktet kjøperen på de {days} virkedagene siden {created_on:day}.",
+        },
+        brief={"en": "nobody has made contact", "nb": "ingen har tatt kontakt"},
     ),
     Rule(
         code="stuck",
@@ -109,6 +180,12 @@ RULES: Final = (
             "won_stays": pl.col("won_stays"),
             "stage": pl.coalesce("stage", "stage_id"),
         },
+        applies=pl.col("won_stays") >= pl.col("stuck_stays"),
+        needs={
+            "en": "20 won deals that passed through a stage",
+            "nb": "20 vunne avtaler som har vært gjennom en fase",
+        },
+        effect="gone",
         title={"en": "Stuck", "nb": "Står fast"},
         why="The deal has been in its stage for longer than nearly every deal that was won, "
         "whatever is said about it.",

@@ -20,6 +20,7 @@ from sync.config.process import Process
 from sync.config.strict import Strict as Strict
 from sync.config.values import (
     ConnectionName,
+    Country,
     CurrencyCode,
     DatabaseUrl,
     Days,
@@ -93,7 +94,6 @@ class ApiConnection(CrmConnection):
     )
     oauth: OAuth
     webhooks: HubSpotWebhooks | PipedriveWebhooks
-
 
     @property
     def access(self) -> str:
@@ -226,18 +226,54 @@ class Forecast(Strict):
 
 class Staleness(Strict):
     default_after_days: int = Field(
-        14,
+        10,
         ge=1,
-        description="A deal is stale after so many days without human activity, in stages with "
-        "too little history to learn their own norm.",
+        description="A deal is stale after so many working days without human activity, in stages "
+        "with too little history to learn their own norm.",
     )
     minimum_after_days: int = Field(
-        5, ge=1, description="No stage's norm is ever shorter than this."
+        5, ge=1, description="No stage's norm is ever shorter than this, in working days."
     )
     after_days: dict[str, Days] = Field(
         default_factory=dict,
-        description="Your own norm for a stage, by its label or id.",
+        description="Your own norm for a stage in working days, by its label or id.",
         examples=[{"Proposal": 10}],
+    )
+    country: Country | None = Field(
+        None,
+        description="Whose public holidays are no working days: NO, or a part like DE-BY; NONE = "
+        "weekends only. None = told by the account's time zone where its currency agrees, else "
+        "weekends only.",
+        examples=["NO"],
+    )
+    archive_below: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="A dead deal is proposed for the archive where its chance of winning is surely "
+        "below this: the upper end of the 95 % interval of earlier deals that stood as long.",
+    )
+
+
+class Archive(Strict):
+    loss_reason: str = Field(
+        "No activity (closed by dealpulse)",
+        min_length=1,
+        max_length=150,
+        description="The loss reason that `dealpulse archive apply` gives a deal it closes.",
+    )
+    lost_stages: dict[str, str] = Field(
+        default_factory=dict,
+        description="The lost stage to move a pipeline's deals into, both by label or id, where a "
+        "pipeline has several. HubSpot only.",
+        examples=[{"Sales Pipeline": "Closed lost"}],
+    )
+    max_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Refuse to close more than this share of the open deals at once (at least 20 "
+        "deals), unless told --allow-mass-change.",
     )
 
 
@@ -247,6 +283,15 @@ class Quality(Strict):
         description="Other weights than the published ones, by rule; 0 leaves a rule out. "
         "See docs/quality-rules.md.",
         examples=[{"no_contact": 0}],
+    )
+    first_response_days: int = Field(
+        2, ge=1, description="Working days within which somebody should have made contact."
+    )
+    unanswered_attempts: int = Field(
+        3, ge=1, description="So many contacts without any reply or meeting are a finding."
+    )
+    decided_within_days: int = Field(
+        90, ge=1, description="Deals won or lost longer ago than this are not held against a rule."
     )
 
 
@@ -417,6 +462,9 @@ class Config(Strict):
     )
     quality: Quality = Field(
         default_factory=Quality, description="How the quality score is made up."
+    )
+    archive: Archive = Field(
+        default_factory=Archive, description="How dead deals are closed, when you say so."
     )
     process: Process = Field(
         default_factory=Process, description="How velocity and the sales process are measured."

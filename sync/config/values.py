@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from forecasting.selling_days import selling_days
+
 
 def _text(form: str, pattern: str, wanted: str) -> tuple[AfterValidator, WithJsonSchema]:
     """A text of this pattern. `form` names it in the schema, `wanted` completes "must be ..."."""
@@ -26,6 +28,12 @@ def _known_zone(value: str) -> str:
         ZoneInfo(value)
     except (OSError, ValueError, KeyError):  # a folder, a bad name, an unknown name
         raise ValueError("is no known time zone; write one like Europe/Oslo") from None
+    return value
+
+
+def _known_country(value: str) -> str:
+    if value != "NONE":
+        selling_days(value, ())
     return value
 
 
@@ -90,6 +98,15 @@ ConnectionName = Annotated[
 ]
 CurrencyCode = Annotated[
     str, *_text("currency code", "[A-Z]{3}", "a currency code of three capitals, like NOK")
+]
+Country = Annotated[
+    str,
+    *_text(
+        "country code",
+        "[A-Z]{2}(-[A-Z0-9]{1,3})?|NONE",
+        "a country's two capitals like NO, a part of one like DE-BY, or NONE",
+    ),
+    AfterValidator(_known_country),
 ]
 PropertyPattern = Annotated[
     str,

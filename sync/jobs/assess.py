@@ -6,16 +6,15 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from forecasting import explain, process, quality, velocity
+from forecasting import explain, process, velocity
 from forecasting.backtest import start_of
 from forecasting.history import KEY, stage_stays
 from forecasting.methods import ForecastMethod
 from forecasting.periods import periods_for
 from forecasting.snapshot import Snapshot
-from sync.config.model import Config
-from sync.errors import ConfigError
 from sync.jobs import per_deal
 from sync.jobs.context import Counts, JobContext
+from sync.jobs.data_quality import DataQuality, data_quality, quality_settings
 from sync.jobs.forecasts import forecasts, last_record
 from sync.jobs.inputs import Inputs, methods_of, read_inputs
 from sync.mirror import assessments
@@ -24,21 +23,10 @@ from sync.mirror import assessments
 def assess(ctx: JobContext, run_id: int) -> Counts:
     """Score every open deal, forecast by every method, and measure velocity, as of now."""
     inputs = read_inputs(ctx)
-    settings = quality_settings(ctx.config)
+    settings = quality_settings(ctx.config, inputs)
     stays = stage_stays(inputs.changes, inputs.deals, inputs.stages, inputs.as_of)
     norms = process.stage_norms(
         stays, inputs.stages, default_days=float(settings.default_after_days)
-    )
-    findings = quality.find(
-        inputs.deals,
-        inputs.changes,
-        inputs.stages,
-        inputs.owners,
-        as_of=inputs.as_of,
-        today=inputs.today,
-        zone=inputs.zone,
-        settings=settings,
-        norms=norms,
     )
     history = inputs.history()
     snapshot = history.present(inputs.as_of)
@@ -51,20 +39,26 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         pl.lit(inputs.currency).alias("currency")
     )
     said = per_deal.said(fitted, snapshot, norms, ctx.config.language)
-    assessed = _assessed(ctx, inputs, findings, said, norms, settings)
+    held = data_quality(inputs, settings, stays, norms, said.outlook)
+    assessed = _assessed(ctx, inputs, held, said, norms)
     assessments.save_assessment(
         ctx.engine,
         run_id,
         ctx.connection,
         as_of=inputs.as_of,
-        findings=findings.drop("connection"),
+        findings=held.findings.drop("connection"),
         assessments=assessed,
         forecasts=told,
         velocities=velocities,
         predictions=_predictions(ctx, inputs, fitted, snapshot),
+        quality={
+            "deal_staleness": held.staleness,
+            "quality_score": held.segments,
+            "rule_result": held.rules,
+        },
     )
     assessments.thin(ctx.engine, ctx.connection, now=inputs.as_of, zone=inputs.zone)
-    return {"assessed": assessed.height, "findings": findings.height}
+    return {"assessed": assessed.height, "findings": held.findings.height}
 
 
 def _predictions(
@@ -78,43 +72,22 @@ def _predictions(
     return per_deal.predictions(fitted, snapshot)
 
 
-def quality_settings(config: Config) -> quality.QualitySettings:
-    """The configured weights and norms. Raises ConfigError for a rule that does not exist."""
-    try:
-        quality.weights_in_force(config.quality.weights)
-    except ValueError as error:
-        raise ConfigError(f"quality.weights: {error}") from None
-    return quality.QualitySettings(
-        weights=config.quality.weights,
-        default_after_days=config.staleness.default_after_days,
-        minimum_after_days=config.staleness.minimum_after_days,
-        after_days=config.staleness.after_days,
-    )
-
-
 def _assessed(
     ctx: JobContext,
     inputs: Inputs,
-    findings: pl.DataFrame,
+    held: DataQuality,
     said: per_deal.Said,
     norms: pl.DataFrame,
-    settings: quality.QualitySettings,
 ) -> pl.DataFrame:
     """One row per open deal, in the columns of table `deal_assessment`."""
-    stale = quality.stale_days(
-        inputs.deals,
-        inputs.changes,
-        as_of=inputs.as_of,
-        today=inputs.today,
-        zone=inputs.zone,
-    )
     language = ctx.config.language
-    explained = explain.explain(inputs.deals, findings, said.chances, norms, language, said.reasons)
+    explained = explain.explain(
+        inputs.deals, held.findings, said.chances, norms, language, said.reasons
+    )
     why = explained.with_columns(parts=None) if said.reasons is None else said.reasons
     return (
-        quality.score(inputs.deals, findings, settings.weights)
-        .join(said.outlook, on=KEY, how="left")
-        .join(stale, on=KEY, how="left")
+        held.scores.join(said.outlook, on=KEY, how="left")
+        .join(held.stale, on=KEY, how="left")
         .join(explained, on=KEY, how="left")
         .join(why.select(*KEY, "parts"), on=KEY, how="left")
         .select(

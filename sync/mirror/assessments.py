@@ -1,6 +1,6 @@
 """What assess found out: saved in one piece, and read back as frames of the same shape."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Connection, Engine, Table, delete, func, insert, se
 
 from sync.mirror.columns import frame
 from sync.mirror.engine import reading, writing
+from sync.mirror.quality_rows import save_quality
 from sync.mirror.schema import deal_assessment, finding, forecast, prediction, velocity
 
 PREDICTIONS_KEPT_DAYS: Final = 400
@@ -30,13 +31,15 @@ def save_assessment(
     forecasts: pl.DataFrame,
     velocities: pl.DataFrame,
     predictions: pl.DataFrame | None = None,
+    quality: Mapping[str, pl.DataFrame] | None = None,
 ) -> None:
     """Save one assessment whole, or nothing of it.
 
     findings (deal_id, rule, evidence) and assessments (as table deal_assessment) replace the
     connection's earlier ones; a finding that was there before keeps its `since`. forecasts,
     velocities and predictions (as their tables) are added. JSON columns come as text; the columns
-    connection, as_of and job_run_id are filled in here.
+    connection, as_of and job_run_id are filled in here. quality: rows of `quality_tables`, by
+    table, for `save_quality`.
     """
     common = {"connection": connection, "as_of": as_of}
     with writing(engine, alone=f"assess {connection}") as transaction:
@@ -49,6 +52,7 @@ def save_assessment(
         ]
         _add(transaction, finding, rows)
         _add(transaction, deal_assessment, [r | common for r in assessments.iter_rows(named=True)])
+        save_quality(transaction, common, quality or {})
         common["job_run_id"] = run_id
         _add(transaction, forecast, [r | common for r in forecasts.iter_rows(named=True)])
         _add(transaction, velocity, [r | common for r in velocities.iter_rows(named=True)])

@@ -51,11 +51,11 @@ def test_the_chance_its_grounds_and_what_is_wrong() -> None:
     found = findings(stale=STALE, close_date_pushed=PUSHED)
     assert said(prediction, found) == (
         "26 % chance of winning: 9 of 34 decided deals that reached Proposal were won. "
-        "No activity for 23 days (norm 9); close date pushed 3 times."
+        "No activity for 23 working days (norm 9); close date pushed 3 times."
     )
     assert said(prediction, found, "nb") == (
         "26 % sjanse for å vinne: 9 av 34 avgjorte avtaler som nådde Proposal, ble vunnet. "
-        "Ingen aktivitet på 23 dager (norm 9); lukkedato skjøvet 3 ganger."
+        "Ingen aktivitet på 23 virkedager (norm 9); lukkedato skjøvet 3 ganger."
     )
 
 

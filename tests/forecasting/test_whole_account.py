@@ -28,7 +28,7 @@ def assessed(
     norms = process.stage_norms(stays, stages)
     findings = quality.find(frame, history, stages, owners, norms=norms, **about)
     scores = quality.score(frame, findings)
-    silence = quality.stale_days(frame, history, **about)
+    silence = quality.silence(frame, history, **about)
     results = [
         stays,
         norms,

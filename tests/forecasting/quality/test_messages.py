@@ -32,10 +32,10 @@ def test_every_text_is_there_in_both_languages_and_they_differ(rule: object) -> 
 def test_whole_sentences() -> None:
     stale = {"days": 23, "norm_days": 9, "stage": "Proposal", "last_activity": "2026-02-21"}
     assert messages("stale", stale, "en") == (
-        "No human activity for 23 days; the norm in Proposal is 9 days."
+        "No human activity since 21 Feb 2026, 23 working days ago; the norm in Proposal is 9."
     )
     assert messages("stale", stale, "nb") == (
-        "Ingen aktivitet på 23 dager; normen i Proposal er 9 dager."
+        "Ingen aktivitet siden 21. februar 2026, 23 virkedager siden; normen i Proposal er 9."
     )
     overdue = {"days": 1, "close_date": "2026-03-15"}
     assert messages("overdue", overdue, "en") == "The close date, 15 Mar 2026, passed 1 day ago."

@@ -1,0 +1,222 @@
+"""How long a deal has been silent, against what is normal where it stands.
+
+Silence is counted in selling days since a person last did something: an activity, a mail or
+meeting with a contact, a person's change of the deal. "Last modified" is never looked at.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forecasting.deals import INSTANT
+from forecasting.history import KEY
+from forecasting.process import stage_norms
+from forecasting.selling_days import EVERY_DAY, SellingDays
+
+HUMAN_FIELDS: Final = ("stage", "amount", "close_date", "owner", "next_step")
+"""Fields whose change by a person counts as activity."""
+
+ENGAGEMENTS: Final = ("last_activity_at", "last_contacted_at", "last_reply_at")
+
+BULK_DEALS: Final = 20
+"""So many open deals of an account changed in one field within one minute is one act of
+housekeeping (a bulk edit, an import, a stage that was taken away), not attention to any of them."""
+
+STATES: Final = ("fresh", "cooling", "stale", "dead")
+
+COOLING_SHARE: Final = 0.5
+"""Of the norm: a deal cools after so much of it."""
+
+DEAD_OVER_NORM: Final = 3.321928094887362
+"""Of an own norm: what the 90th percentile of a memoryless stay is of its median."""
+
+CONFIDENCE_Z: Final = 1.959963984540054
+"""Of a two-sided 95 % interval."""
+
+ENOUGH_TO_COMPARE: Final = 20
+"""Earlier deals in the same stage below which the whole pipeline's are looked at."""
+
+_STAGE: Final = ("connection", "pipeline_id", "stage_id")
+
+
+def silence(
+    deals: pl.DataFrame,
+    changes: pl.DataFrame,
+    *,
+    as_of: datetime,
+    today: date,
+    zone: str,
+    calendar: SellingDays = EVERY_DAY,
+) -> pl.DataFrame:
+    """Per open deal: how long ago a person last did something about it.
+
+    Columns: connection, deal_id, stale_days (plain days, 0 = today), silent_days (of `calendar`),
+    last_activity_on. The latest counts of `ENGAGEMENTS`, a person's change of one of
+    `HUMAN_FIELDS` that was no bulk edit, and the creation.
+    """
+    open_deals = deals.filter(pl.col("status") == "open")
+    latest = pl.max_horizontal(*ENGAGEMENTS, "changed_by_human_at", "created_at")
+    last_on = pl.min_horizontal(latest, pl.lit(as_of, INSTANT)).dt.convert_time_zone(zone).dt.date()
+    now = pl.lit(today)
+    return (
+        open_deals.join(_changed_by_people(open_deals, changes, as_of), on=KEY, how="left")
+        .select(*KEY, last_activity_on=last_on)
+        .select(
+            *KEY,
+            (now - pl.col("last_activity_on"))
+            .dt.total_days()
+            .clip(lower_bound=0)
+            .alias("stale_days"),
+            calendar.between(pl.col("last_activity_on"), now).alias("silent_days"),
+            "last_activity_on",
+        )
+        .sort(*KEY)
+    )
+
+
+def _changed_by_people(
+    open_deals: pl.DataFrame, changes: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    minute = pl.col("changed_at").dt.truncate("1m").alias("minute")
+    act = ("connection", "field", "minute")
+    by_people = (
+        changes.filter(
+            (pl.col("source") == "human")
+            & pl.col("field").is_in(HUMAN_FIELDS)
+            & (pl.col("changed_at") <= as_of)
+        )
+        .join(open_deals.select(KEY), on=KEY, how="semi")
+        .select(*KEY, "field", "changed_at", minute)
+    )
+    bulk = (
+        by_people.group_by(act)
+        .agg(pl.col("deal_id").n_unique().alias("at_once"))
+        .filter(pl.col("at_once") >= BULK_DEALS)
+    )
+    return (
+        by_people.join(bulk, on=act, how="anti")
+        .group_by(KEY)
+        .agg(pl.col("changed_at").max().alias("changed_by_human_at"))
+    )
+
+
+def selling_norms(
+    stays: pl.DataFrame,
+    stages: pl.DataFrame,
+    *,
+    calendar: SellingDays,
+    zone: str,
+    default_days: float,
+) -> pl.DataFrame:
+    """`process.stage_norms`, with won deals' stays counted in days of `calendar`."""
+
+    def day(column: str) -> pl.Expr:
+        return pl.col(column).dt.convert_time_zone(zone).dt.date()
+
+    if calendar == EVERY_DAY:
+        return stage_norms(stays, stages, default_days=default_days)
+    won = stays.filter((pl.col("outcome") == "won") & pl.col("left_at").is_not_null())
+    counted = won.with_columns(
+        days=calendar.between(day("entered_at"), day("left_at")).cast(pl.Float64)
+    )
+    return stage_norms(counted, stages, default_days=default_days)
+
+
+def state() -> pl.Expr:
+    """One of `STATES`, over silent_days, norm_days, dead_days and activity_planned.
+
+    A planned activity protects: the deal is fresh however long it was silent. Limits are strict:
+    silent for exactly the norm is not stale.
+    """
+    silent = pl.col("silent_days")
+    return (
+        pl.when(pl.col("activity_planned"))
+        .then(pl.lit("fresh"))
+        .when(silent > pl.col("dead_days"))
+        .then(pl.lit("dead"))
+        .when(silent > pl.col("norm_days"))
+        .then(pl.lit("stale"))
+        .when(silent > pl.col("norm_days") * COOLING_SHARE)
+        .then(pl.lit("cooling"))
+        .otherwise(pl.lit("fresh"))
+    )
+
+
+def precedents(open_deals: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+    """What became of earlier deals that stood in a stage for as long as each open deal does.
+
+    `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage. Columns: connection,
+    deal_id, compared_with (stage; pipeline = any stage of it, where fewer than
+    `ENOUGH_TO_COMPARE` are known of the stage), earlier (decided deals), earlier_won,
+    chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null where
+    nothing is known.
+    """
+    decided = stays.filter(pl.col("outcome").is_in(("won", "lost")))
+    by_stage = _longest(decided, _STAGE)
+    by_pipeline = _longest(decided, _STAGE[:2])
+    told = _looked_up(
+        _looked_up(open_deals, by_stage, _STAGE, "stage"), by_pipeline, _STAGE[:2], "pipeline"
+    )
+    own = pl.col("stage_count") >= ENOUGH_TO_COMPARE
+    return (
+        told.select(
+            *KEY,
+            compared_with=pl.when(own).then(pl.lit("stage")).otherwise(pl.lit("pipeline")),
+            earlier=pl.when(own).then("stage_count").otherwise("pipeline_count"),
+            earlier_won=pl.when(own).then("stage_won").otherwise("pipeline_won"),
+        )
+        .with_columns(chance_at_most=_upper(pl.col("earlier_won"), pl.col("earlier")))
+        .sort(*KEY)
+    )
+
+
+def _longest(stays: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
+    """A row per deal and place: its longest stay there, as long as it took until it moved on."""
+    return stays.group_by(*place, "deal_id").agg(
+        pl.col("days").max(), (pl.col("outcome").first() == "won").alias("won")
+    )
+
+
+def _looked_up(
+    asked: pl.DataFrame, known: pl.DataFrame, place: Sequence[str], prefix: str
+) -> pl.DataFrame:
+    """`asked` with how many of `known` stayed at least as long in the place, and how many won."""
+    names = f"{prefix}_count", f"{prefix}_won"
+    groups = {
+        key: _tail(frame.sort("days"))
+        for key, frame in known.join(asked, on=place, how="semi")
+        .partition_by(place, as_dict=True)
+        .items()
+    }
+    parts = []
+    for key, frame in asked.partition_by(place, as_dict=True).items():
+        days = frame["days_in_stage"].cast(pl.Float64).fill_null(np.inf).to_numpy()
+        longest, won_from = groups.get(key, (np.empty(0), np.zeros(1, np.int64)))
+        at = np.searchsorted(longest, days, side="left")
+        parts.append(
+            frame.with_columns(
+                pl.Series(names[0], len(longest) - at, pl.Int64),
+                pl.Series(names[1], won_from[at], pl.Int64),
+            )
+        )
+    if not parts:
+        return asked.with_columns(pl.lit(0, pl.Int64).alias(name) for name in names)
+    return pl.concat(parts)
+
+
+def _tail(known: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """The days in order, and how many were won from each place on."""
+    won = known["won"].cast(pl.Int64).to_numpy()
+    return known["days"].to_numpy(), np.append(np.cumsum(won[::-1])[::-1], 0)
+
+
+def _upper(won: pl.Expr, count: pl.Expr) -> pl.Expr:
+    z2 = CONFIDENCE_Z**2
+    share = won / count
+    centre = share + z2 / (2 * count)
+    spread = CONFIDENCE_Z * (share * (1 - share) / count + z2 / (4 * count * count)).sqrt()
+    return pl.when(count > 0).then(((centre + spread) / (1 + z2 / count)).clip(0.0, 1.0))

@@ -1,0 +1,327 @@
+"""Silence against the stage's own norm, on human engagement, in working days."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecasting.quality import QualitySettings, examine
+from forecasting.selling_days import EVERY_DAY, selling_days
+from forecasting.staleness import BULK_DEALS, STATES, precedents, silence
+from tests.forecasting.frames import (
+    AS_OF,
+    OWNERS,
+    STAGES,
+    TODAY,
+    ZONE,
+    change,
+    changes,
+    deals,
+    won_stays,
+)
+from tests.forecasting.quality.test_rules import dead, found
+
+NORWAY = selling_days("NO", range(2025, 2027))
+
+
+def silent_days(frame: pl.DataFrame, rows: pl.DataFrame | None = None, **more: Any) -> list[int]:
+    about = {"as_of": AS_OF, "today": TODAY, "zone": ZONE, **more}
+    told = silence(frame, changes() if rows is None else rows, **about)
+    return told["silent_days"].to_list()
+
+
+def facts(difference: dict[str, Any], *rows: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """What is known of deal d1."""
+    others = difference.pop("others", [])
+    examined = examine(
+        deals({"deal_id": "d1", **difference}, *others),
+        changes(*rows),
+        STAGES,
+        OWNERS,
+        as_of=AS_OF,
+        today=TODAY,
+        zone=ZONE,
+        settings=QualitySettings(**settings),
+    )
+    return examined.facts.filter(pl.col("deal_id") == "d1").row(0, named=True)
+
+
+# --- what counts as activity
+
+
+def test_the_latest_of_engagement_change_and_creation_counts() -> None:
+    long_ago = AS_OF - timedelta(days=100)
+    frame = deals(
+        {"created_at": long_ago, "last_activity_at": AS_OF - timedelta(days=7)},
+        {"created_at": long_ago, "last_activity_at": AS_OF - timedelta(days=7)},
+        {"created_at": AS_OF - timedelta(days=4), "last_activity_at": None},
+        {"created_at": long_ago, "last_contacted_at": AS_OF - timedelta(days=6)}
+        | {"last_activity_at": None},
+        {"created_at": long_ago, "last_reply_at": AS_OF - timedelta(days=5)}
+        | {"last_activity_at": None},
+        {"status": "won", "closed_on": TODAY},
+    )
+    rows = changes(change("amount", "5", AS_OF - timedelta(days=2), deal_id="d2"))
+    assert silent_days(frame, rows) == [7, 2, 4, 6, 5]
+
+
+def test_days_are_the_accounts() -> None:
+    """23:30 UTC on 15 March is 16 March in Oslo: today."""
+    late = deals({"last_activity_at": datetime(2026, 3, 15, 23, 30, tzinfo=UTC)})
+    assert silent_days(late) == [0]
+    assert silent_days(late, zone="UTC") == [1]
+
+
+def test_an_activity_dated_ahead_counts_as_today() -> None:
+    assert silent_days(deals({"last_activity_at": AS_OF + timedelta(days=3)})) == [0]
+
+
+def test_a_bulk_edit_refreshes_nobody_and_one_less_would() -> None:
+    for count, expected in ((BULK_DEALS, 30), (BULK_DEALS - 1, 3)):
+        at = AS_OF - timedelta(days=3)
+        silent = {"last_activity_at": AS_OF - timedelta(days=30)}
+        frame = deals(*(silent for _ in range(count)))
+        rows = [
+            change("stage", "proposal", at.replace(second=n % 60), deal_id=f"d{n + 1}")
+            for n in range(count)
+        ]
+        assert set(silent_days(frame, changes(*rows))) == {expected}
+
+
+def test_deals_decided_meanwhile_do_not_make_a_bulk_edit() -> None:
+    """A busy minute of closings is not housekeeping on the one deal that is open."""
+    at = AS_OF - timedelta(days=3)
+    ended = {"status": "lost", "closed_on": TODAY}
+    frame = deals({"last_activity_at": None}, *(ended for _ in range(BULK_DEALS)))
+    rows = [change("stage", "x", at, deal_id=f"d{n}") for n in range(1, BULK_DEALS + 2)]
+    assert silent_days(frame, changes(*rows)) == [3]
+
+
+# --- working days
+
+
+def test_weekends_and_public_holidays_are_no_silence() -> None:
+    """Easter 2026: 2, 3 and 6 April are off in Norway."""
+    frame = deals({"last_activity_at": datetime(2026, 4, 1, 8, tzinfo=UTC)})
+    after = {"as_of": datetime(2026, 4, 7, 9, tzinfo=UTC), "today": date(2026, 4, 7)}
+    assert silent_days(frame, **after) == [6]
+    assert silent_days(frame, calendar=selling_days(None, ()), **after) == [4]
+    assert silent_days(frame, calendar=NORWAY, **after) == [1]
+
+
+@given(st.dates(date(2025, 1, 1), date(2026, 12, 31)), st.integers(-40, 400))
+def test_a_column_is_counted_as_its_days_one_by_one(start: date, length: int) -> None:
+    end = start + timedelta(days=length)
+    row = pl.DataFrame({"start": [start, None], "end": [end, end]})
+    for calendar in (NORWAY, selling_days(None, ()), EVERY_DAY):
+        told = row.select(calendar.between(pl.col("start"), pl.col("end"))).to_series()
+        assert told.to_list() == [calendar.count(start, end), None]
+
+
+def test_a_part_of_a_country_has_its_own_holidays_and_an_unknown_one_is_refused() -> None:
+    epiphany = date(2026, 1, 6)
+    assert epiphany not in selling_days("DE-BY", [2026])
+    assert epiphany in selling_days("DE", [2026])
+    with pytest.raises(ValueError, match="no public holidays are known for 'XX'"):
+        selling_days("XX", [2026])
+
+
+def test_norms_are_learned_in_working_days() -> None:
+    """Won deals were in the stage for four weeks: 20 working days."""
+    rows, moves = won_stays(400, days=28)
+    told = facts({"others": rows}, *moves, calendar=selling_days(None, ()))
+    assert told["norm_days"] == 20
+    plain = facts({"others": rows}, *moves)
+    assert plain["norm_days"] == 28
+
+
+# --- states
+
+
+@pytest.mark.parametrize(
+    ("days", "state"),
+    [(0, 0), (5, 0), (6, 1), (10, 1), (11, 2), (33, 2), (34, 3), (400, 3)],
+)
+def test_the_four_states_at_their_edges(days: int, state: int) -> None:
+    """Without history the norm is 10 days, dead is 10 x 3.32 = 33."""
+    told = facts(silent(days))
+    assert (told["norm_days"], told["dead_days"]) == (10, 33)
+    assert told["state"] == STATES[state]
+
+
+def test_an_own_norm_has_its_own_death() -> None:
+    told = facts(silent(9), after_days={"Proposal": 3})
+    assert (told["norm_days"], told["dead_days"], told["state"]) == (3, 10, "stale")
+
+
+def test_a_future_activity_protects_even_the_longest_silent() -> None:
+    told = facts(silent(500) | {"next_activity_at": AS_OF + timedelta(minutes=1)})
+    assert (told["state"], told["archive"]) == ("fresh", False)
+
+
+# --- the archive
+
+
+def test_a_dead_deal_without_precedents_is_no_candidate() -> None:
+    told = facts(silent(500, stage_entered_at=AS_OF - timedelta(days=500)))
+    assert (told["state"], told["earlier"], told["archive"]) == ("dead", 0, False)
+    assert told["chance_at_most"] is None
+
+
+@pytest.mark.parametrize(("lost", "candidate"), [(72, False), (73, True)])
+def test_how_many_precedents_it_takes_without_a_win(lost: int, candidate: bool) -> None:
+    difference, moves, _ = dead()
+    difference["others"] = difference["others"][:lost]
+    told = facts(difference, *moves)
+    assert (told["earlier"], told["earlier_won"], told["archive"]) == (lost, 0, candidate)
+
+
+def test_one_win_among_them_is_enough_against_it() -> None:
+    difference, moves, _ = dead()
+    difference["others"][0] |= {"status": "won", "stage_id": "won"}
+    moves = [
+        {**row, "new": "won"} if (row["deal_id"], row["new"]) == ("l0", "lost") else row
+        for row in moves
+    ]
+    told = facts(difference, *moves)
+    assert (told["earlier"], told["earlier_won"], told["archive"]) == (80, 1, False)
+
+
+def test_a_chance_that_we_give_it_ourselves_counts_too() -> None:
+    difference, moves, _ = dead()
+    others = difference.pop("others")
+    frame = deals({"deal_id": "d1", **difference}, *others)
+    for chance, candidate in ((0.04, True), (0.06, False)):
+        said = pl.DataFrame(
+            {"connection": ["main"], "deal_id": ["d1"], "win_probability": [chance]}
+        )
+        examined = examine(
+            frame,
+            changes(*moves),
+            STAGES,
+            OWNERS,
+            as_of=AS_OF,
+            today=TODAY,
+            zone=ZONE,
+            chances=said,
+        )
+        assert examined.facts["archive"].to_list() == [candidate]
+
+
+def test_where_the_stage_is_new_its_pipeline_is_looked_at() -> None:
+    difference, moves, _ = dead()
+    told = facts(difference | {"stage_id": "qualified"}, *moves)
+    assert (told["compared_with"], told["earlier"]) == ("pipeline", 80)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 400), st.booleans()), max_size=60),
+    st.one_of(st.none(), st.integers(0, 420)),
+)
+def test_precedents_are_those_a_plain_count_finds(
+    known: list[tuple[float, bool]], days: int | None
+) -> None:
+    stays = pl.DataFrame(
+        [
+            ("main", f"k{n}", "sales", "proposal", stayed, "won" if won else "lost")
+            for n, (stayed, won) in enumerate(known)
+        ],
+        schema={
+            **dict.fromkeys(("connection", "deal_id", "pipeline_id", "stage_id"), pl.String),
+            "days": pl.Float64,
+            "outcome": pl.String,
+        },
+        orient="row",
+    )
+    asked = pl.DataFrame(
+        [("main", "d1", "sales", "proposal", days)],
+        schema=dict.fromkeys(("connection", "deal_id", "pipeline_id", "stage_id"), pl.String)
+        | {"days_in_stage": pl.Int64},
+        orient="row",
+    )
+    told = precedents(asked, stays).row(0, named=True)
+    as_long = [won for stayed, won in known if days is not None and stayed >= days]
+    assert (told["earlier"], told["earlier_won"]) == (len(as_long), sum(as_long))
+    if as_long:
+        assert sum(as_long) / len(as_long) <= told["chance_at_most"] <= 1
+    else:
+        assert told["chance_at_most"] is None
+
+
+# --- the finding
+
+
+def silent(days: float, **more: Any) -> dict[str, Any]:
+    return {"last_activity_at": AS_OF - timedelta(days=days), "next_activity_at": None, **more}
+
+
+@pytest.mark.parametrize(("days", "dirty"), [(10, False), (11, True)])
+def test_silence_has_to_be_longer_than_the_norm(days: int, dirty: bool) -> None:
+    assert ("stale" in found(silent(days))) == dirty
+
+
+def test_a_planned_activity_protects() -> None:
+    assert "stale" not in found({"last_activity_at": AS_OF - timedelta(days=90)})
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "dirty"),
+    [
+        ("human", "stage", False),
+        ("human", "next_step", False),
+        ("human", "forecast_category", True),
+        ("own", "amount", True),
+        ("automation", "owner", True),
+        ("integration", "close_date", True),
+        ("diff", "amount", True),
+    ],
+)
+def test_only_a_persons_change_is_activity(source: str, field: str, dirty: bool) -> None:
+    rows = [change(field, "proposal", AS_OF - timedelta(days=3), source=source)]
+    assert ("stale" in found(silent(30), rows)) == dirty
+
+
+def test_a_change_after_the_instant_is_not_known_yet() -> None:
+    rows = [change("stage", "proposal", AS_OF + timedelta(seconds=1))]
+    assert "stale" in found(silent(30), rows)
+
+
+def test_a_new_deal_is_not_stale() -> None:
+    deal = {"created_at": AS_OF - timedelta(days=2), "next_activity_at": None}
+    assert "stale" not in found({**deal, "last_activity_at": None})
+
+
+def test_the_stages_own_norm_holds() -> None:
+    """Won deals were in proposal for 40 days: 20 silent days are nothing there."""
+    rows, moves = won_stays(200, days=40)
+    assert "stale" not in found(silent(20, stage_entered_at=AS_OF), moves, others=rows)
+    told = found(silent(45, stage_entered_at=AS_OF), moves, others=rows)["stale"]
+    assert told["norm_days"] in (38, 39, 40)
+
+
+def test_no_learned_norm_is_shorter_than_the_minimum() -> None:
+    rows, moves = won_stays(200, days=0.1)
+    told = found(silent(6, stage_entered_at=AS_OF), moves, others=rows)["stale"]
+    assert (told["days"], told["norm_days"]) == (6, 5)
+    assert "stale" not in found(silent(5, stage_entered_at=AS_OF), moves, others=rows)
+
+
+@pytest.mark.parametrize("key", ["proposal", "Proposal", " PROPOSAL"])
+def test_an_own_norm_by_label_or_id_is_taken_as_it_is(key: str) -> None:
+    settings = QualitySettings(after_days={key: 2, "Elsewhere": 90})
+    assert found(silent(3), settings=settings)["stale"]["norm_days"] == 2
+    assert "stale" not in found(silent(2), settings=settings)
+
+
+def test_in_a_stage_nobody_knows_the_default_norm_holds() -> None:
+    settings = QualitySettings(default_after_days=7)
+    assert found(silent(8, stage_id="gone"), settings=settings)["stale"] == {
+        "days": 8,
+        "norm_days": 7,
+        "stage": "gone",
+        "last_activity": "2026-03-08",
+        "state": "stale",
+    }
