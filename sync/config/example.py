@@ -99,7 +99,7 @@ def _setting(model: type[BaseModel], name: str, path: str, place: _Place) -> Ite
     info = model.model_fields[name]
     inner = bare(info.annotation)
     entries = entry_models(inner)
-    if entries:
+    if entries and kind_of(entries[0]):
         yield place.line(f"{name}:")
         chosen = place.given.get(f"{path}[].kind", kind_of(entries[0]))
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Settings of the sales process: exit criteria, size classes, improvements, what sales work costs."""
+"""Settings of the process: exit criteria, size classes, improvements, what sales work costs."""
 
 from datetime import date
 from decimal import Decimal
@@ -39,7 +39,7 @@ class Improvement(Strict):
         default_factory=list,
         description="Which owners, teams, pipelines, types or sources: by id, name or label.",
     )
-    new_deals_only: bool = Field(
+    new_deals: bool = Field(
         False,
         description="It touches a deal's beginning, so only deals created since count as after.",
     )
@@ -70,7 +70,7 @@ class Process(Strict):
         default_factory=list,
         description="What a deal should have before it leaves a stage; how often that was missed, "
         "and what became of such deals, is measured.",
-        examples=[[{"stage": "Proposal", "required": ["amount", "contact", "next_step"]}]],
+        examples=[[{"pipeline": "Sales", "stage": "Proposal", "required": ["amount", "contact"]}]],
     )
     cost_per_rep_day: Decimal | None = Field(
         None,
@@ -85,9 +85,10 @@ class Process(Strict):
         examples=[
             [
                 {
-                    "name": "Qualification checklist",
+                    "name": "Demo",
                     "started_on": "2026-09-01",
                     "by": "team",
+                    "new_deals": True,
                     "among": ["Oslo"],
                 }
             ]

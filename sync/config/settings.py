@@ -79,7 +79,9 @@ def entry_models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def kind_of(model: type[BaseModel]) -> str:
-    """The value of `kind` by which an entry chooses this model."""
+    """The value of `kind` by which an entry chooses this model; "" where entries are all alike."""
+    if "kind" not in model.model_fields:
+        return ""
     return str(choices(model.model_fields["kind"].annotation)[0])
 
 

@@ -36,7 +36,7 @@ def paths(data: Any, prefix: str = "") -> set[str]:
         path = f"{prefix}{key}"
         found.add(path)
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            mark = len({each["kind"] for each in value}) > 1
+            mark = len({each.get("kind") for each in value}) > 1
             for each in value:
                 found |= paths(each, f"{path}[{each['kind'] if mark else ''}].")
         elif isinstance(value, dict) and key not in ("exchange_rates", "after_days", "weights"):
