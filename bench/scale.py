@@ -107,6 +107,7 @@ def _frames(table: pl.DataFrame, passed: list[pl.DataFrame], end: int) -> dict[s
             pl.lit("human").alias("source"),
         )
         .cast(pl.Schema(CHANGE_SCHEMA))
+        .sort("deal_id", "changed_at", "field", "ordinal")  # as the mirror gives them
     )
     stage = (
         pl.concat(passed)
@@ -171,7 +172,7 @@ def _deals(table: pl.DataFrame) -> pl.DataFrame:
     }
     return table.select(
         known.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in DEAL_SCHEMA.items()
-    )
+    ).sort("deal_id")
 
 
 def _stages() -> pl.DataFrame:

@@ -5,12 +5,15 @@ being a lesson in what became of it. A landmark row knows nothing dated after it
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from forecasting.history import KEY
+from forecasting.pace import Pace, learn
 from forecasting.snapshot import History, Past, Snapshot
 from forecasting.tracks import DAY_US, NEVER, Bools, Floats, Ints, micros
 
@@ -22,6 +25,9 @@ MOST_ROWS: Final = 100_000
 
 _SPACINGS: Final = (1, 7, 28)
 
+_LONGEST: Final = 3653
+"""Days of the past that a pace is counted over: what lies ten years back is one long ago."""
+
 _UP_TO: Final = np.array([*(f" after {count}" for count in range(12)), " after 12 or more"])
 
 
@@ -29,9 +35,9 @@ _UP_TO: Final = np.array([*(f" after {count}" for count in range(12)), " after 1
 class Landmarks:
     """Deals as they stood open at past instants, and what became of them by now.
 
-    `row`: of the history's deals; `at`: the instant. `facts`: of `facts_of`. `days`: from the
-    instant to the closing, or to now where still open.
-    `won`, `lost`: how it ended; neither = still open. `followed`: days from the instant to now.
+    `row`: of the history's deals; `at`: the instant. `facts`: of `facts_of`. `days`: paced days
+    (see `pace`) from the instant to the closing, or to now where still open.
+    `won`, `lost`: how it ended; neither = still open. `followed`: paced days from it to now.
     `amount_won`: of won deals, NaN otherwise. `spacing`: days between a deal's landmarks.
     """
 
@@ -44,6 +50,7 @@ class Landmarks:
     followed: Floats
     amount_won: Floats
     spacing: int
+    pace: Pace
 
     def weight(self, horizon: float) -> float:
         """What a row counts for in lessons about `horizon` days: overlapping ones count once."""
@@ -66,7 +73,7 @@ def landmarks(snapshot: Snapshot) -> Landmarks:
 def _landmarks(past: Past, most_rows: int) -> Landmarks:
     history, now = past.history, past.until
     everyone = np.flatnonzero(history.created <= now)
-    end_states = past.states(everyone, np.full(len(everyone), now))
+    end_states = past.outcomes(everyone)
     known = end_states["status"].is_not_null().to_numpy()
     everyone = everyone[known]
     end_states = end_states.filter(pl.Series(known))
@@ -81,17 +88,37 @@ def _landmarks(past: Past, most_rows: int) -> Landmarks:
     ended = np.minimum(closed[order], now)
     won = (status == "won").to_numpy()
     amount = end_states["amount"].gather(order).fill_null(np.nan).to_numpy()
+    pace = _pace(past)
     return Landmarks(
         row=row,
         at=at,
-        facts=facts_of(history, row, at, states),
-        days=(ended - at) / DAY_US,
+        facts=facts_of(history, row, at, states, pace),
+        days=pace.between(at, ended),
         won=won,
         lost=(status == "lost").to_numpy(),
-        followed=(now - at) / DAY_US,
+        followed=pace.between(at, now),
         amount_won=np.where(won, amount, np.nan),
         spacing=spacing,
+        pace=pace,
     )
+
+
+def _pace(past: Past) -> Pace:
+    """Of the deals' moves between stages; of their closings where no moves are known."""
+    history, until = past.history, past.until
+    track = history.tracks["stage"]
+    moved = np.ones(len(track.at), np.bool_)
+    born = track.first[:-1]
+    moved[born[born < len(moved)]] = False
+    events = track.at[moved & (track.at <= until)]
+    if not events.size:
+        events = history.closed[history.closed <= until]
+    today = datetime.fromtimestamp(until // 1_000_000, ZoneInfo(history.zone)).date()
+    known = history.created[history.created <= until]
+    earliest = int(known.min()) if known.size else until
+    # with a day to spare for zones west of Greenwich
+    first = datetime.fromtimestamp(earliest // 1_000_000, UTC).date() - timedelta(days=1)
+    return learn(events, max(first, today - timedelta(days=_LONGEST)), today, history.zone)
 
 
 def _grid(created: Ints, ended: Ints, now: int, most_rows: int) -> tuple[int, Ints, Ints]:
@@ -144,14 +171,17 @@ def open_facts(snapshot: Snapshot) -> pl.DataFrame:
     ).with_columns(
         entered=np.where(entered <= now, entered, np.where(same, told.time(position), NEVER))
     )
-    facts = facts_of(history, row, np.full(len(row), now), states)
+    facts = facts_of(history, row, np.full(len(row), now), states, landmarks(snapshot).pace)
     return pl.concat([opened.select(*KEY, "amount_problem", "team"), facts], how="horizontal")
 
 
-def facts_of(history: History, row: Ints, at: Ints, states: pl.DataFrame) -> pl.DataFrame:
+def facts_of(
+    history: History, row: Ints, at: Ints, states: pl.DataFrame, pace: Pace
+) -> pl.DataFrame:
     """Per deal and instant: stage_id, pipeline_id, owner_id, deal_type, lead_source, amount,
     forecast_category, next_step (whether there is one), stage_days and age_days (since entering
-    the stage and since creation; stage_days null where unknown), due_days (to the close date,
+    the stage and since creation; stage_days null where unknown), stage_paced (paced days since
+    entering the stage), due_days (to the close date,
     negative = overdue), pushes, moves (between stages), route (the stage and how many
     moves it took to get there), quiet_days (since a person changed
     something; null where the history names no people).
@@ -159,6 +189,7 @@ def facts_of(history: History, row: Ints, at: Ints, states: pl.DataFrame) -> pl.
     tracks = history.tracks
     created = history.created[row]
     entered = states["entered"].to_numpy()
+    inside = entered <= at
     people = tracks["human_change"]
     touched = np.maximum(people.time(people.position(row, at), missing=0), created)
     moves = np.maximum(tracks["stage"].ordinal(row, at) - 1, 0)
@@ -169,9 +200,10 @@ def facts_of(history: History, row: Ints, at: Ints, states: pl.DataFrame) -> pl.
         history.deals["deal_type"].gather(row),
         history.deals["lead_source"].gather(row),
         (states["next_step"].fill_null("").str.strip_chars() != "").alias("next_step"),
-        pl.Series("stage_days", np.where(entered <= at, (at - entered) / DAY_US, np.nan)).fill_nan(
-            None
-        ),
+        pl.Series("stage_days", np.where(inside, (at - entered) / DAY_US, np.nan)).fill_nan(None),
+        pl.Series(
+            "stage_paced", np.where(inside, pace.between(np.where(inside, entered, at), at), np.nan)
+        ).fill_nan(None),
         pl.Series("age_days", (at - created) / DAY_US),
         (states["close_date"] - local.dt.date()).dt.total_days().cast(pl.Float64).alias("due_days"),
         pl.Series("pushes", history.pushes(row, at)),

@@ -127,10 +127,15 @@ class History:
         """The account as its deal frame states it."""
         at = micros_of(as_of)
         row = np.flatnonzero(self.created <= at)
-        complete = self.states(row, at)["history_complete"]
+        complete = self.outcomes(row, at)["history_complete"]
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
         deals = deals.with_columns(complete.alias("history_complete"))
         return Snapshot(deals, self.stages, self.owners, as_of, self.zone, self)
+
+    def rows(self, deals: pl.DataFrame) -> pl.Series:
+        """The row numbers of `deals` here; null for others."""
+        numbered = self.deals.select(*KEY).with_row_index("row")
+        return deals.select(*KEY).join(numbered, on=KEY, how="left", maintain_order="left")["row"]
 
     def pushes(self, row: Ints, at: Ints) -> Ints:
         """How often each open deal's close date had been moved to a later day."""
@@ -153,30 +158,39 @@ class History:
         tracks = self.tracks
         stage = tracks["stage"]
         stage_at = stage.position(row, at)
+        others = ("close_date", "forecast_category", "next_step", "rep_probability", "rep_amount")
+        return self.outcomes(row, at, stage_at).with_columns(
+            stage.value(stage_at).alias("stage_id"),
+            self._constant("pipeline", "pipeline_id", row, at).alias("pipeline_id"),
+            self._constant("owner", "owner_id", row, at).alias("owner_id"),
+            pl.Series("entered", stage.time(stage_at)),
+            *(
+                tracks[field].value(tracks[field].position(row, at)).alias(field)
+                for field in others
+            ),
+        )
+
+    def outcomes(self, row: Ints, at: Ints | int, stage_at: Ints | None = None) -> pl.DataFrame:
+        """Of `states` only row, status, amount, closed and history_complete. `stage_at`: where in
+        the stage's track each deal then stood, if already looked up.
+        """
+        stage = self.tracks["stage"]
+        stage_at = stage.position(row, at) if stage_at is None else stage_at
         status, closed = self._status(row, at, stage, stage_at)
-        decided = status.is_in(["won", "lost"])
-        amount, amount_known = self._amount(row, at, decided)
+        amount, amount_known = self._amount(row, at, status.is_in(["won", "lost"]))
         known = (
-            (pl.Series(stage_at >= 0) | ~pl.Series([("stage" in tracks)]))
+            (pl.Series(stage_at >= 0) | ~pl.Series([("stage" in self.tracks)]))
             & status.is_not_null()
             & amount_known
         )
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             {
                 "row": row,
-                "stage_id": stage.value(stage_at),
-                "pipeline_id": self._constant("pipeline", "pipeline_id", row, at),
-                "owner_id": self._constant("owner", "owner_id", row, at),
                 "status": status,
                 "amount": amount,
-                "entered": stage.time(stage_at),
                 "closed": closed,
                 "history_complete": known,
             }
-        )
-        others = ("close_date", "forecast_category", "next_step", "rep_probability", "rep_amount")
-        return frame.with_columns(
-            tracks[field].value(tracks[field].position(row, at)).alias(field) for field in others
         )
 
     def pipelines(self, row: Ints, at: Ints) -> pl.Series:
@@ -324,32 +338,31 @@ class Past:
             raise ValueError("a snapshot knows nothing of what came after it")
         return self.history.states(row, at)
 
-    def stages_entered(self) -> pl.DataFrame:
-        """connection, deal_id, pipeline_id, stage_id: a row per entry into a stage until then. The
+    def outcomes(self, row: Ints) -> pl.DataFrame:
+        """As `History.outcomes`, at the instant that this is seen from."""
+        return self.history.outcomes(row, self.until)
+
+    def stages_reached(self) -> pl.DataFrame:
+        """row, pipeline_id, stage_id (categories): the stages a deal had been in by then. The
         pipeline is the stage's own, where one alone has it, else the deal's of that moment.
         """
         history, track = self.history, self.history.tracks["stage"]
-        row = np.repeat(np.arange(history.deals.height), np.diff(track.first))
-        entered = track.at <= self.until
-        row, at = row[entered], track.at[entered]
-        deals = history.deals.select(*KEY, now="pipeline_id").gather(row)
-        return (
-            deals.select(
-                *KEY,
-                stage_id=track.values.filter(pl.Series(entered)),
-                then=history.pipelines(row, at),
-                now="now",
-            )
-            .select(
-                *KEY,
-                pl.coalesce(
-                    pl.col("stage_id").replace_strict(
-                        pipeline_by_stage(history.stages), default=None, return_dtype=pl.String
-                    ),
-                    "then",
-                    "now",
-                ).alias("pipeline_id"),
-                "stage_id",
-            )
-            .filter(pl.col("stage_id").is_not_null())
+        row = np.repeat(np.arange(history.deals.height, dtype=np.uint32), np.diff(track.first))
+        entered = pl.Series(track.at <= self.until) & track.values.is_not_null()
+        row, at = row[entered.to_numpy()], track.at[entered.to_numpy()]
+        stage = track.values.filter(entered).cast(pl.Categorical)
+        pipeline = stage.replace_strict(
+            pipeline_by_stage(history.stages), default=None, return_dtype=pl.String
         )
+        shared = np.flatnonzero(pipeline.is_null().to_numpy())
+        if shared.size:
+            who = row[shared].astype(np.int64)
+            then = pl.select(
+                pl.coalesce(
+                    history.pipelines(who, at[shared]), history.deals["pipeline_id"].gather(who)
+                )
+            ).to_series()
+            pipeline = pipeline.scatter(shared, then)
+        return pl.DataFrame(
+            {"row": row, "pipeline_id": pipeline.cast(pl.Categorical), "stage_id": stage}
+        ).unique()

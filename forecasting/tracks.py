@@ -33,31 +33,36 @@ def micros_of(instant: datetime) -> int:
     return int(micros(pl.Series([instant], dtype=pl.Datetime("us", "UTC")))[0])
 
 
+_SECOND_BITS: Final = 34
+_LAST_SECOND: Final = (1 << _SECOND_BITS) - 1  # in the year 2514
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One field's entries by deal and time. `values` are as long as `at`; `first[d]` is where
-    deal d's entries begin.
+    deal d's entries begin. `key`: deal and whole second of each entry in one number.
     """
 
     values: pl.Series
     at: Ints
     first: Ints
-    moments: Ints
     key: Ints
 
     @staticmethod
     def of(deal: Ints, at: Ints, values: pl.Series, deals: int) -> "Track":
         """Entries already in order of deal, time and ordinal."""
-        moments = np.unique(at)
-        first = np.searchsorted(deal, np.arange(deals + 1))
-        key = deal * (len(moments) + 1) + np.searchsorted(moments, at, "right")
-        return Track(values, at, first, moments, key)
+        first = np.concatenate([[0], np.cumsum(np.bincount(deal, minlength=deals))])
+        return Track(values, at, first, _keys(deal, at))
 
     def position(self, deal: Ints, at: Ints | int) -> Ints:
         """The entry in force for each deal at each instant (inclusive), -1 where there is none."""
-        rank = np.searchsorted(self.moments, at, "right")
-        found: Ints = np.searchsorted(self.key, deal * (len(self.moments) + 1) + rank, "right") - 1
-        return np.asarray(np.where(found >= self.first[deal], found, np.int64(-1)))
+        found: Ints = np.searchsorted(self.key, _keys(deal, at), "right") - 1
+        first, when = self.first[deal], np.broadcast_to(np.asarray(at), found.shape)
+        late = np.flatnonzero(found >= first)
+        while (late := late[self.at[found[late]] > when[late]]).size:  # within the same second
+            found[late] -= 1
+            late = late[found[late] >= first[late]]
+        return np.asarray(np.where(found >= first, found, np.int64(-1)))
 
     def ordinal(self, deal: Ints, at: Ints | int) -> Ints:
         """How many entries each deal has at each instant."""
@@ -65,7 +70,19 @@ class Track:
 
     def value(self, position: Ints) -> pl.Series:
         """Values at `position`, null for -1."""
-        return self.values.gather(pl.Series(position).replace(-1, None))
+        if not len(self.values):
+            return pl.Series(self.values.name, [None], self.values.dtype).new_from_index(
+                0, len(position)
+            )
+        none = position < 0
+        if not none.any():
+            return self.values.gather(position)
+        return self.values.gather(
+            pl.Series(position)
+            .to_frame("n")
+            .select(pl.when(pl.col("n") >= 0).then("n"))
+            .to_series()
+        )
 
     def time(self, position: Ints, missing: int = NEVER) -> Ints:
         """When the entry at `position` was made, `missing` for -1."""
@@ -74,37 +91,30 @@ class Track:
         return np.where(position >= 0, self.at[position], missing)
 
 
+def _keys(deal: Ints, at: Ints | int) -> Ints:
+    seconds = np.clip(np.asarray(at) // 1_000_000, 0, _LAST_SECOND)
+    return np.asarray((deal.astype(np.int64) << _SECOND_BITS) | seconds)
+
+
 class Tracks:
     """The tracks of an account by field, with the deals' row numbers that they are keyed by.
 
     A first change that names its old value speaks for the time before it, since the creation,
     unless it was seen by comparing pulls: then nobody knows how long that value had stood.
+    Changes in order of deal and time, as the mirror gives them, need no sorting.
     """
 
     def __init__(self, deals: pl.DataFrame, changes: pl.DataFrame, zone: str) -> None:
-        self.deals = deals.sort(*KEY)
+        self.deals = deals if _in_order(deals) else deals.sort(*KEY)
         self.zone = zone
         self.created = micros(self.deals["created_at"])
-        numbered = self.deals.select(*KEY, "created_at").with_row_index("row")
-        self._rows = (
-            changes.join(numbered, on=KEY, how="inner")
-            .select(
-                pl.col("row").cast(pl.Int64),
-                "field",
-                "old",
-                "new",
-                "changed_at",
-                "ordinal",
-                "source",
-                "created_at",
-            )
-            .sort("row", "changed_at", "ordinal")
-            .partition_by("field", as_dict=True)
-        )
+        self._changes = changes
+        self._row = _row_numbers(self.deals, changes)
+        self._fields = frozenset(changes["field"].filter(pl.Series(self._row >= 0)).unique())
         self._made: dict[str, Track] = {}
 
     def __contains__(self, field: str) -> bool:
-        return (field,) in self._rows
+        return field in self._fields
 
     def __getitem__(self, field: str) -> Track:
         """The field's track: amounts as numbers, close dates as the account's days, else text.
@@ -116,55 +126,93 @@ class Tracks:
         return self._made[field]
 
     def _make(self, field: str) -> Track:
-        rows = self._rows.get((field,))
-        if rows is None:
-            empty = np.empty(0, np.int64)
-            return Track.of(
-                empty,
-                empty,
-                _typed(pl.Series("new", [], pl.String), field, self.zone),
-                self.deals.height,
-            )
-        before = rows.filter(
-            (pl.col("row") != pl.col("row").shift().fill_null(-1))
-            & pl.col("old").is_not_null()
-            & (pl.col("source") != "diff")
-            & (pl.col("created_at") < pl.col("changed_at"))
-        ).select(
-            "row",
-            pl.col("created_at").alias("changed_at"),
-            pl.col("old").alias("new"),
-            ordinal=pl.lit(-1, pl.Int64),
-        )
-        rows = pl.concat([before, rows.select("row", "changed_at", "new", "ordinal")]).sort(
-            "row", "changed_at", "ordinal"
-        )
+        rows, row = self._of((pl.col("field") == field) if field in self else pl.lit(False))
+        at = micros(rows["changed_at"])
+        order = _order(row, at, rows["ordinal"])
+        if order is not None:
+            rows, row, at = rows[order], row[order], at[order]
+        row, at, values = self._with_what_was_before(rows, row, at)
         # an entry that says what the one before said is no change
-        rows = rows.filter(
-            (pl.col("row") != pl.col("row").shift().fill_null(-1))
-            | pl.col("new").ne_missing(pl.col("new").shift())
+        told = values.ne_missing(values.shift()).to_numpy() | _begins(row)
+        if not told.all():
+            row, at, values = row[told], at[told], values.filter(pl.Series(told))
+        return Track.of(row, at, _typed(values, field, self.zone), self.deals.height)
+
+    def _with_what_was_before(
+        self, rows: pl.DataFrame, row: Ints, at: Ints
+    ) -> tuple[Ints, Ints, pl.Series]:
+        """The entries, and before each deal's first one the value that it replaced."""
+        known = rows.select(pl.col("old").is_not_null() & (pl.col("source") != "diff"))
+        before = np.flatnonzero(
+            _begins(row) & known.to_series().to_numpy() & (self.created[row] < at)
         )
-        return Track.of(
-            rows["row"].to_numpy(),
-            micros(rows["changed_at"]),
-            _typed(rows["new"], field, self.zone),
-            self.deals.height,
+        if not before.size:
+            return row, at, rows["new"]
+        values = pl.concat([rows["new"], rows["old"].gather(before)])
+        places = np.insert(np.arange(len(row)), before, len(row) + np.arange(before.size))
+        return (
+            np.insert(row, before, row[before]),
+            np.insert(at, before, self.created[row[before]]),
+            values.gather(places),
         )
 
     def _people(self) -> Track:
         """Changes by people; empty where the account's history never names one."""
-        parts = [
-            rows.filter(pl.col("source") == "human").select("row", "changed_at")
-            for rows in self._rows.values()
+        rows, row = self._of(pl.col("source") == "human")
+        at = micros(rows["changed_at"])
+        order = np.lexsort((at, row))
+        row, at = row[order], at[order]
+        return Track.of(row, at, pl.Series(row), self.deals.height)
+
+    def _of(self, wanted: pl.Expr) -> tuple[pl.DataFrame, Ints]:
+        """These changes of known deals, and their deals' rows."""
+        mask = self._changes.select(wanted).to_series().to_numpy() & (self._row >= 0)
+        rows = self._changes.select("old", "new", "changed_at", "ordinal", "source")
+        return rows.filter(pl.Series(mask)), self._row[mask].astype(np.int64)
+
+
+def _row_numbers(deals: pl.DataFrame, changes: pl.DataFrame) -> npt.NDArray[np.int32]:
+    """Each change's row in `deals`, -1 where its deal is not there. One look-up per run of changes
+    of the same deal.
+    """
+    begins = changes.select(
+        pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in KEY)
+    ).to_series()
+    begins = begins.scatter(0, True) if len(begins) else begins
+    rows = (
+        changes.select(KEY)
+        .filter(begins)
+        .join(deals.select(*KEY).with_row_index("row"), on=KEY, how="left", maintain_order="left")[
+            "row"
         ]
-        rows = (
-            pl.concat(parts).sort("row", "changed_at")
-            if parts
-            else pl.DataFrame(schema={"row": pl.Int64, "changed_at": pl.Datetime("us", "UTC")})
-        )
-        return Track.of(
-            rows["row"].to_numpy(), micros(rows["changed_at"]), rows["row"], self.deals.height
-        )
+        .cast(pl.Int32)
+        .fill_null(-1)
+        .to_numpy()
+    )
+    return np.asarray(rows[np.cumsum(begins.to_numpy(), dtype=np.int32) - 1])
+
+
+def _in_order(deals: pl.DataFrame) -> bool:
+    connection, deal = pl.col("connection"), pl.col("deal_id")
+    before = (connection.shift(), deal.shift())
+    rises = (connection > before[0]) | ((connection == before[0]) & (deal > before[1]))
+    return bool(deals.select(rises.fill_null(True).all()).item())
+
+
+def _begins(row: Ints) -> Bools:
+    """Where another deal's entries begin."""
+    return np.concatenate([[True], row[1:] != row[:-1]]) if len(row) else np.empty(0, np.bool_)
+
+
+def _order(row: Ints, at: Ints, ordinal: pl.Series) -> Ints | None:
+    """What puts entries in order of deal, time and ordinal; None where they are."""
+    numbers = ordinal.to_numpy()
+    same = row[1:] == row[:-1]
+    level = same & (at[1:] == at[:-1])
+    falls = (
+        (row[1:] < row[:-1]) | (same & (at[1:] < at[:-1])) | (level & (numbers[1:] < numbers[:-1]))
+    )
+    return np.lexsort((numbers, at, row)) if falls.any() else None
 
 
 def _typed(values: pl.Series, field: str, zone: str) -> pl.Series:

@@ -69,7 +69,8 @@ class OpportunityStage:
         if self.probabilities == "category":
             self.category_rates_ = category_rates(landmarks(snapshot), self.prior_deals)
         if self.probabilities == "learned":
-            self._learn(deals, snapshot.past.stages_entered(), stages, as_of)
+            deals = deals.with_columns(snapshot.history.rows(deals))
+            self._learn(deals, snapshot.past.stages_reached(), stages, as_of)
         return self
 
     def _learn(
@@ -79,7 +80,7 @@ class OpportunityStage:
             pl.col("status").is_in(("won", "lost"))
             & (pl.col("created_at") <= as_of)
             & (pl.col("closed_at").is_null() | (pl.col("closed_at") <= as_of))
-        ).select(*KEY, "pipeline_id", "stage_id", won=pl.col("status") == "won")
+        ).select("row", *_STAGE, won=pl.col("status") == "won")
         reached = _reached(decided, stays, stages)
         self.account_rates_ = _counted(decided, ("connection",), "account").with_columns(
             # Laplace: an account with few decisions stays near one half
@@ -258,16 +259,26 @@ def _reached(decided: pl.DataFrame, stays: pl.DataFrame, stages: pl.DataFrame) -
 
     A deal without stage history still has been in the stage it ended in.
     """
-    entered = stays.select(*KEY, "pipeline_id", "stage_id").join(
-        decided.select(*KEY, "won"), on=KEY, how="inner"
+    columns = (*_STAGE, "won")
+    entered = stays.join(decided.select("row", "connection", "won"), on="row", how="inner")
+    ended = decided.join(stays, on="row", how="anti").with_columns(
+        _coded("pipeline_id", "stage_id")
     )
-    ended = decided.join(stays, on=KEY, how="anti").select(*KEY, "pipeline_id", "stage_id", "won")
     open_stages = stages.filter(~pl.col("is_closed")).select(_STAGE).unique()
     return (
-        pl.concat([entered, ended])
-        .unique((*KEY, "pipeline_id", "stage_id"))
-        .join(open_stages, on=_STAGE, how="semi")
+        pl.concat([entered.select(columns), ended.select(columns)])
+        .join(
+            open_stages.with_columns(_coded("pipeline_id", "stage_id")),
+            on=_STAGE,
+            how="semi",
+        )
+        .with_columns(pl.col("pipeline_id", "stage_id").cast(pl.String))
     )
+
+
+def _coded(*columns: str) -> pl.Expr:
+    """Millions of rows compare faster as numbers."""
+    return pl.col(*columns).cast(pl.Categorical)
 
 
 def _counted(deals: pl.DataFrame, by: tuple[str, ...], level: str) -> pl.DataFrame:
