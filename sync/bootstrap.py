@@ -1,5 +1,6 @@
 """The composition root: configuration in, connected parts out; only here are vendors named."""
 
+import hashlib
 import os
 import socket
 import uuid
@@ -22,17 +23,21 @@ from sync.config.loader import Loaded, default_path, load
 from sync.config.rates import rates_for
 from sync.config.secrets import Secrets
 from sync.crm.base import CrmSink, CrmSource, FollowUps
+from sync.crm.breaker import Breaker, Log
 from sync.crm.files.book import Book
 from sync.crm.files.intake import FolderSettings
 from sync.crm.files.preview import Preview, preview
 from sync.crm.files.sink import FileSink
 from sync.crm.files.source import FileSource
+from sync.crm.hubspot.access import SCOPES
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
+from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
-from sync.crm.pipedrive.credentials import ApiToken
+from sync.crm.pipedrive.credentials import ApiToken, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
 from sync.crm.pipedrive.ledger import Ledger
@@ -45,7 +50,10 @@ from sync.jobs.write_back import specs_in
 from sync.mirror import read
 from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
+from sync.mirror.tokens import SealedTokens
 from sync.writeback.fields import PROPERTY_NAMES
+
+CalledConnection = model.HubSpotConnection | model.PipedriveConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +68,27 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """One CRM account's calls, whichever connections make them."""
+
+    limiter: Limiter
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """Everything that a command needs, opened from one configuration.
 
     memories: what each Pipedrive connection has looked up, for as long as the process lives.
+    traffic: each CRM account's, shared by all connections to it. log: told of outages, if any.
     """
 
     loaded: Loaded
     engine: Engine
     clock: Clock
     memories: dict[str, Memory] = field(default_factory=dict)
+    traffic: dict[str, Traffic] = field(default_factory=dict)
+    log: Log | None = None
 
     @property
     def config(self) -> model.Config:
@@ -90,20 +109,95 @@ class App:
         yet."""
         match settings:
             case model.HubSpotConnection():
-                return _connect_hubspot(settings, self.loaded.secrets, self.clock)
+                return self._connect_hubspot(settings)
             case model.PipedriveConnection():
                 return self._connect_pipedrive(settings)
             case model.FileConnection():
                 return _connect_folder(settings, self.clock)
 
+    def oauth(self, settings: CalledConnection) -> OAuthTokens:
+        """The tokens of a connection with an app. Raises ConfigError for one without."""
+        if settings.oauth.client_id is None:
+            raise ConfigError(
+                f"{settings.name} has no oauth.client_id: it takes its token from "
+                f"{settings.token_env}, and there is nothing to connect."
+            )
+        secrets, variable = self.loaded.secrets, settings.oauth.encryption_key_env
+        wanted = "the key with which tokens are stored (`dealpulse connect --new-key` prints one)"
+        keys = secrets.named(variable, wanted).get_secret_value().split(",")
+        store = SealedTokens(
+            self.engine,
+            settings.name,
+            [key.strip() for key in keys],
+            self.clock,
+            key_name=variable,
+            holder=holder(),
+        )
+        given = secrets.if_set(settings.oauth.refresh_token_env)
+        return OAuthTokens(
+            _authorizer(settings, secrets),
+            store,
+            self.clock,
+            refresh_token=given.get_secret_value() if given else None,
+        )
+
+    def _traffic(self, settings: CalledConnection) -> Traffic:
+        """Shared by connections to one account, as soon as the mirror knows that they are; before
+        that by those with the same token.
+        """
+        known = read.account(self.engine, settings.name)
+        if known is not None:
+            account = f"account {known.account_id}"
+        elif settings.oauth.client_id is None:
+            secret = self.loaded.secrets.token(settings).get_secret_value()
+            account = hashlib.sha256(secret.encode()).hexdigest()
+        else:
+            account = settings.name
+        return self.traffic.setdefault(
+            f"{settings.kind} {settings.base_url} {account}",
+            Traffic(
+                Limiter(share=settings.rate_limit_share, clock=self.clock),
+                Breaker(settings.name, self.clock, self.log),
+            ),
+        )
+
+    def _connect_hubspot(self, settings: model.HubSpotConnection) -> Connected:
+        traffic = self._traffic(settings)
+        client = HubSpotClient(
+            self.loaded.secrets.token(settings).get_secret_value()
+            if settings.oauth.client_id is None
+            else self.oauth(settings),
+            base_url=settings.base_url,
+            api_version=settings.api_version,
+            timeout_s=settings.request_timeout_s,
+            deadline_s=settings.deadline_s,
+            limiter=traffic.limiter,
+            clock=self.clock,
+            breaker=traffic.breaker,
+        )
+        source = HubSpotSource(
+            settings.name,
+            client,
+            lookback=timedelta(minutes=settings.lookback_minutes),
+            own_properties=PROPERTY_NAMES,
+            extra_properties=settings.extra_properties,
+            clock=self.clock,
+        )
+        sink = HubSpotSink(settings.name, client, self.clock)
+        return Connected(settings, source, sink, lambda: client.requests)
+
     def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
         state = AdapterState(self.engine, settings.name, self.clock)
+        traffic = self._traffic(settings)
         client = PipedriveClient(
-            ApiToken(self.loaded.secrets.token(settings).get_secret_value()),
+            ApiToken(self.loaded.secrets.token(settings).get_secret_value())
+            if settings.oauth.client_id is None
+            else OAuth(self.oauth(settings)),
             base_url=settings.base_url,
             timeout_s=settings.request_timeout_s,
             deadline_s=settings.deadline_s,
-            limiter=Limiter(share=settings.rate_limit_share, clock=self.clock),
+            limiter=traffic.limiter,
+            breaker=traffic.breaker,
             ledger=Ledger(
                 share=settings.daily_budget_share,
                 budget_tokens=settings.daily_budget_tokens,
@@ -191,29 +285,31 @@ def open_app(
         engine.dispose()
 
 
-def _connect_hubspot(
-    settings: model.HubSpotConnection, secrets: Secrets, clock: Clock
-) -> Connected:
-    limiter = Limiter(share=settings.rate_limit_share, clock=clock)
-    client = HubSpotClient(
-        secrets.token(settings).get_secret_value(),
-        base_url=settings.base_url,
-        api_version=settings.api_version,
-        timeout_s=settings.request_timeout_s,
-        deadline_s=settings.deadline_s,
-        limiter=limiter,
-        clock=clock,
-    )
-    source = HubSpotSource(
-        settings.name,
-        client,
-        lookback=timedelta(minutes=settings.lookback_minutes),
-        own_properties=PROPERTY_NAMES,
-        extra_properties=settings.extra_properties,
-        clock=clock,
-    )
-    sink = HubSpotSink(settings.name, client, clock)
-    return Connected(settings, source, sink, lambda: client.requests)
+def _authorizer(settings: CalledConnection, secrets: Secrets) -> Authorizer:
+    oauth = settings.oauth
+    variable = oauth.client_secret_env
+    secret = secrets.named(variable, f"the client secret of {settings.name}'s app")
+    match settings:
+        case model.HubSpotConnection():
+            return Authorizer(
+                vendor="HubSpot",
+                connection=settings.name,
+                authorize_url=settings.oauth.authorize_url,
+                token_url=settings.base_url.rstrip("/") + Paths(settings.api_version).oauth_token,
+                scopes=settings.oauth.scopes or SCOPES,
+                client_id=oauth.client_id or "",
+                client_secret=secret.get_secret_value(),
+            )
+        case model.PipedriveConnection():
+            return Authorizer(
+                vendor="Pipedrive",
+                connection=settings.name,
+                authorize_url=settings.oauth.authorize_url,
+                token_url=settings.oauth.token_url,
+                basic=True,
+                client_id=oauth.client_id or "",
+                client_secret=secret.get_secret_value(),
+            )
 
 
 def _connect_folder(settings: model.FileConnection, clock: Clock) -> Connected:

@@ -56,9 +56,9 @@ def run(
 def _serve(app: App, connections: Sequence[Connection]) -> None:
     config = app.config
     stopping = threading.Event()
-    app = replace(app, clock=StoppableClock(stopping))
     configure(config.log.format, config.log.level, sys.stderr)
     log: Log = structlog.get_logger()
+    app = replace(app, clock=StoppableClock(stopping), log=log)
     metrics = JobMetrics()
     observers: list[Observer] = [
         JobLog(log),

@@ -12,6 +12,7 @@ from sync import __version__
 from sync.cli import (
     alerts,
     backtest,
+    connect,
     daemon,
     demo,
     files,
@@ -72,6 +73,7 @@ def root(
 
 
 setup.register(app)
+connect.register(app)
 sync_commands.register(app)
 files.register(app)
 results.register(app)

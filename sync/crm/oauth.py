@@ -15,7 +15,7 @@ import requests
 
 from sync.clock import Clock
 from sync.crm.calls import AttemptFailed
-from sync.errors import AuthError, ConfigError
+from sync.errors import AuthError, ConfigError, TransientError
 
 RENEW_AT: Final = 0.8
 """An access token is renewed after this share of its life."""
@@ -169,7 +169,7 @@ class OAuthTokens:
         *,
         refresh_token: str | None = None,
     ) -> None:
-        self._authorizer = authorizer
+        self.authorizer = authorizer
         self._store = store
         self._clock = clock
         self._given = clean(refresh_token) if refresh_token else None
@@ -197,35 +197,56 @@ class OAuthTokens:
         return True
 
     def connect(self, code: str, *, redirect_uri: str) -> None:
-        """Take what a consent gave; it replaces what was stored. Raises as `secret` does."""
-        with self._renewing:
-            self._keep(self._authorizer.exchange(code, redirect_uri=redirect_uri), None)
+        """Take what a consent gave; it replaces what was stored. Raises AuthError for a code that
+        is not good, TransientError where the log-in does not answer.
+        """
+        try:
+            with self._renewing:
+                self._claim(lambda: False)
+                try:
+                    self._keep(self.authorizer.exchange(code, redirect_uri=redirect_uri), None)
+                finally:
+                    self._store.release()
+        except AttemptFailed as failure:
+            raise TransientError(f"{failure.text} Nothing was stored; try again.") from None
+
+    def forget(self) -> None:
+        """Keep nothing of what was granted."""
+        self._store.save({})
+        self._known = {}
 
     def _renewed(self, good: Callable[[Values], bool]) -> str:
         """Another thread, or another process, may have been first: then theirs is taken."""
-        waits_until = self._clock.monotonic() + WAIT_FOR_OTHERS_S
-        while True:
+
+        def found() -> bool:
             self._known = self._stored()
-            if good(self._known):
-                return self._known["access_token"]
-            if self._store.claim():
-                break
-            if self._clock.monotonic() >= waits_until:
-                raise AttemptFailed("Another process has been renewing the token for too long.")
-            self._clock.sleep(_LOOK_AGAIN_S)
+            return good(self._known)
+
+        if not self._claim(found):
+            return self._known["access_token"]
         try:
-            self._known = self._stored()
-            if not good(self._known):
+            if not found():
                 refresh_token = self._known.get("refresh_token") or self._given
                 if refresh_token is None:
                     raise AuthError(
-                        f"{self._authorizer.connection} is not connected yet: run "
-                        f"`dealpulse connect {self._authorizer.connection}`."
+                        f"{self.authorizer.connection} is not connected yet: run "
+                        f"`dealpulse connect {self.authorizer.connection}`."
                     )
-                self._keep(self._authorizer.refresh(refresh_token), refresh_token)
+                self._keep(self.authorizer.refresh(refresh_token), refresh_token)
             return self._known["access_token"]
         finally:
             self._store.release()
+
+    def _claim(self, done: Callable[[], bool]) -> bool:
+        """Wait to be the one that renews; False where it is `done` before that."""
+        waits_until = self._clock.monotonic() + WAIT_FOR_OTHERS_S
+        while not done():
+            if self._store.claim():
+                return True
+            if self._clock.monotonic() >= waits_until:
+                raise AttemptFailed("Another process has been renewing the token for too long.")
+            self._clock.sleep(_LOOK_AGAIN_S)
+        return False
 
     def _keep(self, granted: Granted, shown: str | None) -> None:
         """Stored before it is used: a rotated refresh token that is lost cannot be had again."""

@@ -10,6 +10,18 @@ from sync.crm.hubspot.limits import SEARCH
 from sync.crm.hubspot.properties import GROUP
 from sync.errors import AuthError, PermanentError
 
+SCOPES: Final = (
+    "oauth",
+    "crm.objects.deals.read",
+    "crm.objects.deals.write",
+    "crm.schemas.deals.read",
+    "crm.schemas.deals.write",
+    "crm.objects.owners.read",
+    "crm.objects.contacts.read",
+    "crm.objects.companies.read",
+)
+"""All that dealpulse uses; what an app asks for unless the configuration says otherwise."""
+
 _ONE: Final[Query] = [("limit", "1")]
 
 
