@@ -17,6 +17,7 @@ LEAST_ENDED: Final = 30
 LEAST_WON: Final = 10
 """With fewer ended deals (win rate) or won ones (cycle, value) in a cell it is too early."""
 
+GroupColumn = Literal["owner_id", "team", "pipeline_id", "deal_type", "lead_source"]
 Measure = Literal["win_rate", "cycle_days", "average_value"]
 MEASURES: Final[tuple[Measure, ...]] = ("win_rate", "cycle_days", "average_value")
 CELLS: Final = ("group_before", "group_after", "others_before", "others_after")
@@ -36,7 +37,7 @@ class Improvement:
 
     name: str
     started_on: date
-    by: Literal["owner_id", "team", "pipeline_id", "deal_type", "lead_source"] | None = None
+    by: GroupColumn | None = None
     among: tuple[str, ...] = ()
     new_deals_only: bool = False
 

@@ -6,12 +6,14 @@ from sync.config.model import Connection
 from sync.jobs import backtest
 from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
+from sync.jobs.process import measure_process
 from sync.jobs.pull import pull
 from sync.jobs.runner import Job
 from sync.jobs.write_back import write_back
 
 PULL = Job("pull", pull)
 ASSESS = Job("assess", assess)
+PROCESS = Job("process", measure_process)
 WRITE_BACK = Job("write_back", write_back)
 RAISE_ALERTS = Job("raise_alerts", raise_alerts)
 RETRY_ALERTS = Job("retry_alerts", retry_alerts)
