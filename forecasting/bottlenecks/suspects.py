@@ -19,7 +19,9 @@ DIRTY_SHARE: Final = 0.05
 
 LEAST_DEAD: Final = 5
 LEAST_WON: Final = 20
-LEAST_PER_OWNER: Final = 8
+LEAST_PER_OWNER: Final = 15
+LEAST_SPREAD: Final = 0.15
+"""Owners differ from this standard deviation of pace on, what chance makes of it taken off."""
 LEAST_OWNERS: Final = 3
 
 
@@ -168,7 +170,7 @@ def long_cycles(won: pl.DataFrame, window: Window) -> Bottleneck:
     free = len(pace) - 1
     between = max(0.0, (spread - free) / float(weight.sum() - (weight**2).sum() / weight.sum()))
     evidence: dict[str, object] = {"owners": paces.height, "spread_of_pace": sqrt(between)}
-    if not _beyond_chance(spread, free):
+    if not _beyond_chance(spread, free) or sqrt(between) < LEAST_SPREAD:
         return Bottleneck("long_cycles", "not_shown", measure, None, sample, evidence=evidence)
     trust = between / (between + error**2)
     shrunk = mean + trust * (pace - mean)
@@ -199,9 +201,14 @@ def _paces(won: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.len().alias("deals"),
             pl.col("against").mean().alias("pace"),
-            (pl.col("against").std() / pl.len().cast(pl.Float64).sqrt()).alias("error"),
+            pl.col("against").var().alias("variance"),
         )
-        .filter((pl.col("deals") >= LEAST_PER_OWNER) & (pl.col("error") > 0))
+        .filter(pl.col("deals") >= LEAST_PER_OWNER)
+        .with_columns(free=pl.col("deals") - 1)
+        # one variance for all: each owner's own, from few deals, would be too small too often
+        .with_columns(pooled=(pl.col("variance") * pl.col("free")).sum() / pl.col("free").sum())
+        .with_columns(error=(pl.col("pooled") / pl.col("deals")).sqrt())
+        .filter(pl.col("error") > 0)
         .sort("owner_id")
     )
 

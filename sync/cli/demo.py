@@ -33,7 +33,7 @@ from sync.report.naming import Segment
 from sync.report.quality import quality_report
 from sync.report.status import mirror_report
 from sync.report.table import Format, show
-from sync.report.velocity import velocity_report
+from sync.report.velocity import VelocitySegment, velocity_report
 from sync.report.writeback import journal_report
 from sync.sandbox.generator import generate
 from sync.sandbox.salespeople import perform, plan_edits
@@ -134,10 +134,12 @@ def _first_cycle(app: App, sandbox: Simulation, console: Console, company: str, 
 
     _heading(console, "2  What dealpulse computes from it")
     first = app.clock.now().date() - timedelta(days=TESTED_DAYS)
-    _run(app, console, [Job("backtest", backtest_since(first, "month")), chain.ASSESS])
+    _run(
+        app, console, [Job("backtest", backtest_since(first, "month")), chain.ASSESS, chain.PROCESS]
+    )
     show([forecast_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
     show([backtest_report(app.engine, NAME)], Format.TABLE, console)
-    show([velocity_report(app.engine, NAME, Segment.TOTAL)], Format.TABLE, console)
+    show([velocity_report(app.engine, NAME, VelocitySegment.TOTAL)], Format.TABLE, console)
     show(quality_report(app.engine, NAME, app.config, worst=5), Format.TABLE, console)
 
     _heading(console, "3  What it writes back to the CRM, and whom it alerts")

@@ -56,7 +56,7 @@ def import_file(
     with state.app(migrate=True) as app:
         settings = _only_one(app.settings(connection))
         _put(file, Path(settings.folder))
-        run_jobs(app, settings.name, [chain.PULL, chain.ASSESS])
+        run_jobs(app, settings.name, [chain.PULL, chain.ASSESS, chain.PROCESS])
         _outcome(app, settings)
 
 

@@ -16,6 +16,7 @@ from sync.cli import (
     daemon,
     demo,
     files,
+    process,
     results,
     sandbox,
     setup,
@@ -77,6 +78,7 @@ connect.register(app)
 sync_commands.register(app)
 files.register(app)
 results.register(app)
+process.register(app)
 backtest.register(app)
 writeback.register(app)
 alerts.register(app)

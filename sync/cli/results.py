@@ -1,4 +1,4 @@
-"""What was computed: forecast, velocity, quality. These commands read the mirror only."""
+"""What was computed: forecast and quality. These commands read the mirror only."""
 
 from functools import partial
 from typing import Annotated
@@ -9,19 +9,13 @@ from sync.cli.state import ConnectionOption, FormatOption, State, show_each
 from sync.config.model import Connection
 from sync.report.all_connections import all_connections_report
 from sync.report.forecast import forecast_report
-from sync.report.naming import ForecastSegment, Segment
+from sync.report.naming import ForecastSegment
 from sync.report.quality import quality_report
 from sync.report.table import Format, Report
-from sync.report.velocity import velocity_report
-
-SegmentOption = Annotated[
-    Segment, typer.Option("--by", help="One line for all, or a line per pipeline or owner.")
-]
 
 
 def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Look")(forecast)
-    app.command(rich_help_panel="Look")(velocity)
     app.command(rich_help_panel="Look")(quality)
 
 
@@ -61,24 +55,6 @@ def forecast(
         several = connection is None and by == ForecastSegment.TOTAL and len(config.connections) > 1
         together = partial(all_connections_report, app.engine, config) if several else None
         show_each(app, connection, form, build, together)
-
-
-def velocity(
-    context: typer.Context,
-    by: SegmentOption = Segment.TOTAL,
-    connection: ConnectionOption = None,
-    form: FormatOption = Format.TABLE,
-) -> None:
-    """Sales velocity: opportunities x average value x win rate / cycle length = money per day."""
-    state: State = context.obj
-    with state.app() as app:
-        zone = app.config.time_zone
-        show_each(
-            app,
-            connection,
-            form,
-            lambda settings: [velocity_report(app.engine, settings.name, by, zone)],
-        )
 
 
 def quality(

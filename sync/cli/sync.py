@@ -47,7 +47,7 @@ def sync(context: typer.Context, connection: ConnectionOption = None) -> None:
     """
     state: State = context.obj
     with state.app(migrate=True) as app:
-        run_jobs(app, connection, [chain.PULL, chain.ASSESS])
+        run_jobs(app, connection, [chain.PULL, chain.ASSESS, chain.PROCESS])
 
 
 def backfill(context: typer.Context, connection: ConnectionOption = None) -> None:
@@ -60,7 +60,7 @@ def backfill(context: typer.Context, connection: ConnectionOption = None) -> Non
         for settings in app.settings(connection):
             write.forget_cursor(app.engine, settings.name, DEALS)
             history_reads.forget_histories(app.engine, settings.name)
-        run_jobs(app, connection, [chain.PULL, chain.ASSESS])
+        run_jobs(app, connection, [chain.PULL, chain.ASSESS, chain.PROCESS])
 
 
 def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:

@@ -24,4 +24,4 @@ BACKTEST = Job("backtest", backtest.run)
 def cycle(settings: Connection) -> Sequence[Job]:
     """What runs every few minutes for one connection; write-back only where it is switched on."""
     write = [WRITE_BACK] if settings.write_back.enabled else []
-    return [PULL, ASSESS, *write, RAISE_ALERTS, RETRY_ALERTS]
+    return [PULL, ASSESS, PROCESS, *write, RAISE_ALERTS, RETRY_ALERTS]
