@@ -34,6 +34,7 @@ from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
+from sync.crm.hubspot.webhook import HubSpotReceiver
 from sync.crm.limiter import Limiter
 from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
@@ -44,6 +45,8 @@ from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.sink import PipedriveSink
 from sync.crm.pipedrive.source import PipedriveSource
+from sync.crm.pipedrive.webhook import PipedriveReceiver
+from sync.crm.webhooks import Receiver
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
 from sync.jobs.write_back import specs_in
@@ -140,6 +143,14 @@ class App:
             self.clock,
             refresh_token=given.get_secret_value() if given else None,
         )
+
+    def receivers(self, connections: Sequence[model.Connection]) -> dict[str, Receiver]:
+        """Of the connections that take webhooks, by name."""
+        found: dict[str, Receiver] = {}
+        for settings in connections:
+            if isinstance(settings, CalledConnection) and settings.webhooks.enabled:
+                found[settings.name] = _receiver(settings, self.loaded.secrets)
+        return found
 
     def _traffic(self, settings: CalledConnection) -> Traffic:
         """Shared by connections to one account, as soon as the mirror knows that they are; before
@@ -310,6 +321,18 @@ def _authorizer(settings: CalledConnection, secrets: Secrets) -> Authorizer:
                 client_id=oauth.client_id or "",
                 client_secret=secret.get_secret_value(),
             )
+
+
+def _receiver(settings: CalledConnection, secrets: Secrets) -> Receiver:
+    match settings:
+        case model.HubSpotConnection():
+            wanted = f"the client secret of the app that sends {settings.name} webhooks"
+            secret = secrets.named(settings.webhooks.client_secret_env, wanted)
+            return HubSpotReceiver(settings.webhooks.public_url or "", secret.get_secret_value())
+        case model.PipedriveConnection():
+            wanted = f"the HTTP password of the webhook of {settings.name}"
+            secret = secrets.named(settings.webhooks.password_env, wanted)
+            return PipedriveReceiver(settings.webhooks.username, secret.get_secret_value())
 
 
 def _connect_folder(settings: model.FileConnection, clock: Clock) -> Connected:

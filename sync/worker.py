@@ -1,9 +1,9 @@
 """The daemon: the schedule, the lease that keeps it single, and a clean end.
 
 Each connection has its own cycle (pull, assess, write back, raise alerts), so that one failing
-account does not hurt the others. Alerts are delivered once a day, and forecasts
-back-tested once a night. Nothing of the schedule is
-persistent: what was missed while the process was down is read from `job_run`.
+account does not hurt the others. Alerts are delivered once a day; once a night forecasts are
+back-tested, and the mirror is swept. Nothing of the schedule is persistent: what was missed while
+the process was down is read from `job_run`.
 """
 
 import signal
@@ -30,6 +30,8 @@ from sync.mirror import job_runs, lease
 LEASE = "worker"
 LEASE_TTL = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=15)
+SOON = timedelta(seconds=20)
+"""So long after a webhook a cycle begins; more of them within that time are read by it."""
 
 Cycle = Callable[[], Sequence[JobResult]]
 
@@ -37,7 +39,7 @@ Cycle = Callable[[], Sequence[JobResult]]
 @dataclass(frozen=True, slots=True)
 class Work:
     """One account's work: `cycle` every few minutes, `deliver` at the hour of alerts, `backtest`
-    once a night.
+    and `sweep` once a night.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Work:
     cycle: Cycle
     deliver: Cycle
     backtest: Cycle = list
+    sweep: Cycle = list
 
 
 @dataclass
@@ -60,11 +63,18 @@ class Worker:
     stopping: threading.Event = field(default_factory=threading.Event)
     renew_every: timedelta = RENEW_EVERY
     lost_lease: bool = False
+    _guarded: dict[str, "_Guarded"] = field(default_factory=dict)
     _held_until: datetime | None = None
     _unreachable: bool = False
 
     def stop(self, *_: object) -> None:
         self.stopping.set()
+
+    def soon(self, connection: str) -> None:
+        """Begin that connection's next cycle within SOON, or as soon as the running one ends."""
+        guarded = self._guarded.get(connection)
+        if guarded is not None and not self.stopping.is_set():
+            guarded.soon()
 
     def should_stop(self) -> bool:
         """Also while the lease has run out unrenewed: another worker may have taken over."""
@@ -153,21 +163,28 @@ class Worker:
                 scheduler,
                 self.log,
                 self.should_stop,
+                self.clock,
                 deliver_first=missed_today(last, hour, self.clock.now()),
             )
+            self._guarded[connection.name] = guarded
             scheduler.add_job(
                 guarded.cycle,
                 IntervalTrigger(
                     minutes=self.schedule.cycle_minutes, jitter=self.schedule.jitter_seconds or None
                 ),
-                id=f"{connection.name}:cycle",
+                id=guarded.cycle_id,
                 next_run_time=self.clock.now(),
             )
             scheduler.add_job(guarded.deliver, hour, id=f"{connection.name}:deliver")
             scheduler.add_job(
                 guarded.backtest,
-                backtest_hour(self.schedule, connection.zone),
+                nightly(self.schedule.backtest_at, connection.zone),
                 id=f"{connection.name}:backtest",
+            )
+            scheduler.add_job(
+                guarded.sweep,
+                nightly(self.schedule.sweep_at, connection.zone),
+                id=f"{connection.name}:sweep",
             )
 
 
@@ -179,11 +196,11 @@ def alerts_hour(schedule: Schedule, zone: str) -> CronTrigger:
     )
 
 
-def backtest_hour(schedule: Schedule, zone: str) -> CronTrigger:
-    """When forecasts are back-tested, by the clocks of `zone`. A missed night needs no making up
-    for: the next one does what is not done yet.
+def nightly(at: str, zone: str) -> CronTrigger:
+    """When forecasts are back-tested, or the mirror is swept, by the clocks of `zone`. A missed
+    night needs no making up for: the next one does what is not done yet.
     """
-    hour, minute = schedule.backtest_at.split(":")
+    hour, minute = at.split(":")
     return CronTrigger(hour=hour, minute=minute, timezone=ZoneInfo(zone))
 
 
@@ -214,6 +231,7 @@ class _Guarded:
         scheduler: BackgroundScheduler,
         log: Log,
         should_stop: Callable[[], bool],
+        clock: Clock,
         *,
         deliver_first: bool,
     ) -> None:
@@ -221,9 +239,43 @@ class _Guarded:
         self._scheduler = scheduler
         self._log = log
         self._should_stop = should_stop
+        self._clock = clock
         self._deliver_first = deliver_first
+        self._in_cycle = False
+        self._again = False
+        self._lock = threading.Lock()
+
+    @property
+    def cycle_id(self) -> str:
+        return f"{self._connection.name}:cycle"
+
+    def soon(self) -> None:
+        with self._lock:
+            self._again = self._in_cycle
+            if self._in_cycle:
+                return
+        self._hasten()
 
     def cycle(self) -> None:
+        with self._lock:
+            self._in_cycle, self._again = True, False
+        try:
+            self._cycle()
+        finally:
+            with self._lock:
+                self._in_cycle = False
+                again = self._again
+            if again:
+                self._hasten()
+
+    def _hasten(self) -> None:
+        """Not at once: what comes together is read together."""
+        job = self._scheduler.get_job(self.cycle_id)
+        due = self._clock.now() + SOON
+        if job is not None and job.next_run_time is not None and job.next_run_time > due:
+            job.modify(next_run_time=due)
+
+    def _cycle(self) -> None:
         self._run(self._connection.cycle)
         if self._deliver_first and not self._should_stop():
             self._deliver_first = False
@@ -234,6 +286,9 @@ class _Guarded:
 
     def backtest(self) -> None:
         self._run(self._connection.backtest)
+
+    def sweep(self) -> None:
+        self._run(self._connection.sweep)
 
     def _run(self, work: Cycle) -> None:
         if self._should_stop():

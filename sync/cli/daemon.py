@@ -21,9 +21,10 @@ from sync.jobs import chain
 from sync.jobs.context import JobContext
 from sync.jobs.observers import JobLog, Log, MetricsObserver
 from sync.jobs.runner import Job, JobResult, Observer, run_chain
-from sync.mirror import overview, read
+from sync.mirror import hints, overview, read
 from sync.telemetry import JobMetrics, configure
-from sync.web.app import create_app
+from sync.web.app import Webhooks, create_app
+from sync.web.hints import Endpoint, Inbox, refuse
 from sync.web.server import serve_in_thread
 from sync.worker import Work, Worker, stop_on_signals
 
@@ -77,10 +78,31 @@ def _serve(app: App, connections: Sequence[Connection]) -> None:
     stop_on_signals(worker.stop)
     with ExitStack() as stack:
         if config.web.enabled:
-            page = create_app(lambda: daemon_status(app, connections), metrics)
+            webhooks = _webhooks(app, connections, worker, stack)
+            page = create_app(lambda: daemon_status(app, connections), metrics, webhooks)
             server = stack.enter_context(serve_in_thread(page, config.web.host, config.web.port))
             log.info("serving health and metrics", address=server.url)
         worker.run()
+
+
+def _webhooks(
+    app: App, connections: Sequence[Connection], worker: Worker, stack: ExitStack
+) -> Webhooks:
+    """Hints are written down as long as `stack` is open; each makes its connection's next cycle
+    come soon.
+    """
+    receivers = app.receivers(connections)
+    if not receivers:
+        return refuse
+
+    def owner(name: str) -> str | None:
+        account = read.account(app.engine, name)
+        return account.account_id if account else None
+
+    inbox = Inbox(
+        lambda name, named: hints.remember(app.engine, name, named), tell=worker.soon, owner=owner
+    )
+    return Endpoint(receivers, stack.enter_context(inbox), app.clock)
 
 
 def _work(
@@ -100,6 +122,7 @@ def _work(
         cycle=runs(chain.cycle(settings)),
         deliver=runs([chain.DELIVER_ALERTS]),
         backtest=runs([chain.BACKTEST]),
+        sweep=runs([chain.SWEEP]),
     )
 
 

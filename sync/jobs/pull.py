@@ -10,6 +10,7 @@ from sync.crm.base import DealPage
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.customer_schema import fill_fields, pull_definitions
+from sync.jobs.hinted import read_hinted
 from sync.jobs.history import read_histories
 from sync.jobs.recycle_bin import look_into_bin
 from sync.jobs.saving import save
@@ -58,6 +59,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
 
     counts.update(fill_fields(ctx))
     counts.update(look_into_bin(ctx))
+    counts.update(read_hinted(ctx))
     counts.update(read_histories(ctx))
     ctx.notes[:] = [*told, *left_out]  # a daemon keeps its context
     return {"left_out": len(left_out), **counts}

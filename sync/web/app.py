@@ -1,6 +1,6 @@
 """The routes: is it alive, is it ready, its metrics, and a page for a person."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from sync.config.secrets import redact
 from sync.errors import DealpulseError
 from sync.web import page
+from sync.web.hints import refuse
 from sync.web.status import Check, StatusSnapshot, readiness
 
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,12 +24,17 @@ _PAGE_HEADERS = {
 }
 
 
+Webhooks = Callable[[Request], Awaitable[Response]]
+
+
 class Metrics(Protocol):
     def render(self) -> bytes:
         """The Prometheus text format."""
 
 
-def create_app(status: Callable[[], StatusSnapshot], metrics: Metrics) -> Starlette:
+def create_app(
+    status: Callable[[], StatusSnapshot], metrics: Metrics, webhooks: Webhooks = refuse
+) -> Starlette:
     """The daemon's web application.
 
     `status` is called for every page and readiness check, in a thread; a DealpulseError from it
@@ -56,6 +62,9 @@ def create_app(status: Callable[[], StatusSnapshot], metrics: Metrics) -> Starle
     def scrape(_: Request) -> Response:
         return Response(metrics.render(), headers=_HEADERS, media_type=_PROMETHEUS_TEXT)
 
+    async def hint(request: Request) -> Response:
+        return await webhooks(request)
+
     def home(_: Request) -> Response:
         try:
             html, code = page.render(status()), 200
@@ -69,5 +78,6 @@ def create_app(status: Callable[[], StatusSnapshot], metrics: Metrics) -> Starle
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", scrape),
+            Route("/webhooks/{connection}", hint, methods=["POST"]),
         ]
     )
