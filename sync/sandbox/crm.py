@@ -189,6 +189,11 @@ class Crm:
         with self.lock:
             self.tokens.get(token).expired = self.now()
 
+    def expire_all_tokens(self) -> None:
+        """Also those that would have lived on, as when the app was changed."""
+        with self.lock:
+            self.tokens.expire(self.now())
+
     # what can be seen
 
     def deal(self, deal_id: str) -> dict[str, str | None]:

@@ -24,7 +24,8 @@ COMMAND = Path(sys.executable).with_name("dealpulse")
 class Installation:
     """A configuration file and its environment. `run` calls the real command in a process.
 
-    extra, connection: more settings, and more of the connection's.
+    extra, connection: more settings, and more of the connection's. secrets: more of the
+    environment.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class Installation:
     write_back: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
     connection: Mapping[str, object] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -48,6 +50,7 @@ class Installation:
             "DEALPULSE_DATABASE_URL": self.database_url,
             "NO_COLOR": "1",
             "COLUMNS": "200",
+            **self.secrets,
         }
 
     def write(self) -> "Installation":

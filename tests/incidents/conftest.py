@@ -13,6 +13,7 @@ from sync.jobs import chain
 from sync.jobs.context import JobContext
 from sync.jobs.runner import JobResult, run_job
 from sync.mirror import schema
+from sync.mirror.tokens import new_key
 from sync.sandbox.company import Company, CompanyDeal
 from sync.sandbox.server import Behaviour, Sandbox, serve
 from tests.crm.conftest import company, deal
@@ -86,13 +87,24 @@ def _plain(value: object) -> str | None:
     return text.rstrip("0").rstrip(".") if text and "." in text else text
 
 
+def _app_of(sandbox: Sandbox) -> tuple[dict[str, str], dict[str, str]]:
+    """An OAuth app that the account has allowed: its settings and its secrets."""
+    tokens = sandbox.crm.tokens
+    return {"client_id": tokens.client_id}, {
+        "HUBSPOT_CLIENT_SECRET": tokens.client_secret,
+        "HUBSPOT_REFRESH_TOKEN": tokens.refresh_token(),
+        "DEALPULSE_ENCRYPTION_KEY": new_key(),
+    }
+
+
 Build = Callable[..., House]
 
 
 @pytest.fixture
 def house_of(clock: FakeClock, tmp_path: Path, sqlite_template: Path) -> Iterator[Build]:
-    """Builds houses: of these deals or company, with these settings of the connection; further
-    keywords are the sandbox's behaviour. Rate limits are off unless asked for."""
+    """Builds houses: of these deals or company, with these settings of the connection, `oauth`:
+    with an app's tokens; further keywords are the sandbox's behaviour. Rate limits are off unless
+    asked for."""
     with ExitStack() as stack:
         built = 0
 
@@ -100,6 +112,7 @@ def house_of(clock: FakeClock, tmp_path: Path, sqlite_template: Path) -> Iterato
             deals: Iterable[CompanyDeal] | Company = (),
             *,
             connection: dict[str, object] | None = None,
+            oauth: bool = False,
             **behaviour: Any,
         ) -> House:
             nonlocal built
@@ -111,8 +124,13 @@ def house_of(clock: FakeClock, tmp_path: Path, sqlite_template: Path) -> Iterato
             switches = Behaviour(**{"rate_limit": None, **behaviour})
             sandbox = stack.enter_context(serve(whole, clock=clock, behaviour=switches))
             url = f"sqlite:///{home / 'mirror.db'}"
+            settings = dict(connection or {})
+            secrets: dict[str, str] = {}
+            if oauth:
+                app, secrets = _app_of(sandbox)
+                settings["oauth"] = app
             installation = Installation(
-                home, sandbox.url, sandbox.token, url, connection=connection or {}
+                home, sandbox.url, sandbox.token, url, connection=settings, secrets=secrets
             ).write()
             return House(sandbox, stack.enter_context(installation.app(clock)), clock)
 

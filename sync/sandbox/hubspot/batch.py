@@ -54,6 +54,7 @@ def batch_create(call: Call) -> Reply:
 
 
 def batch_update(call: Call) -> Reply:
+    """Answers in another order than it was asked."""
     kind, body = kind_of(call), call.body()
     inputs = call.inputs(BATCH_LIMIT)
     _refuse_id_property(inputs, body, kind)
@@ -68,7 +69,7 @@ def batch_update(call: Call) -> Reply:
     for spec, record in ready:
         call.crm.write(kind, record, properties_of(spec), call.token)
         results.append(_shown(call, kind, spec, record))
-    return answer(call, 200, results, errors)
+    return answer(call, 200, results[::-1], errors)
 
 
 def batch_archive(call: Call) -> Reply:

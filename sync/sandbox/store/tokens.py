@@ -66,6 +66,11 @@ class Tokens:
     def get(self, value: str) -> Token:
         return self._tokens[value]
 
+    def expire(self, at: int) -> None:
+        """All that were given out so far, before their time."""
+        for token in self._tokens.values():
+            token.expired = at if token.expired is None else token.expired
+
     def code(self, scopes: Iterable[str] = ALL_SCOPES) -> str:
         """What the customer's consent gives; good once."""
         value = secrets.token_hex(18)
