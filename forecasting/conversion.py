@@ -62,16 +62,19 @@ def curves(
     place = np.clip(np.searchsorted(FOLLOWED, days, "right") - 1, 0, bins)
     size = cells * (bins + 1)
 
-    def counted(which: np.ndarray) -> Floats:
-        flat = np.bincount(cell[which] * (bins + 1) + place[which], minlength=size)
+    def counted(which: np.ndarray, parts: Floats | None = None) -> Floats:
+        flat = np.bincount(cell[which] * (bins + 1) + place[which], parts, minlength=size)
         return flat.reshape(cells, bins + 1).astype(float)
 
-    wins, losses, open_still = counted(won), counted(lost), counted(~(won | lost))
+    still = ~(won | lost)
+    wins, losses, open_still = counted(won), counted(lost), counted(still)
     ends = wins + losses + open_still
     at_risk = ends[:, ::-1].cumsum(1)[:, ::-1]
-    # watching that stops within a step: on its first day for landmarks whole days ago, so that
-    # the deal was not at risk in the step at all
-    exposed = (at_risk - open_still)[:, :bins]
+    # where the watching stops within a step, the deal was at risk for that part of it
+    reached = place[still]
+    width = np.append(np.diff(FOLLOWED), 1.0)[reached]
+    watched = np.minimum((days[still] - FOLLOWED[reached]) / width, 1.0)
+    exposed = (at_risk - open_still + counted(still, watched))[:, :bins]
     rows = np.maximum(at_risk[:, :1], 1e-12)
     scale = (deals[:, None] / rows) if wider is not None else np.ones((cells, 1))
     won_in, lost_in, exposed = wins[:, :bins] * scale, losses[:, :bins] * scale, exposed * scale
@@ -181,7 +184,7 @@ class ConversionTable:
 
 def _age_class(facts: pl.DataFrame) -> Ints:
     """Which class of time in stage, -1 where it is unknown."""
-    days = facts["stage_days"].fill_null(np.nan).to_numpy()
+    days = facts["stage_paced"].fill_null(np.nan).to_numpy()
     classes = np.searchsorted(AGES, np.nan_to_num(days, nan=0.0), "right") - 1
     return np.asarray(np.where(np.isnan(days), -1, np.maximum(classes, 0)))
 

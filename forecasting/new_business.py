@@ -5,7 +5,7 @@ creation, and what a won one brings. Leaving it out costs 28 to 64 % beyond one 
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Self
 
 import numpy as np
@@ -13,15 +13,20 @@ import polars as pl
 
 from forecasting.conversion import Curves, curves
 from forecasting.deals import Period
+from forecasting.features import landmarks
 from forecasting.methods.totals import NEW_COLUMNS, SEGMENT_COLUMNS
+from forecasting.pace import learn
 from forecasting.snapshot import Snapshot
-from forecasting.tracks import DAY_US, Floats, Ints
+from forecasting.tracks import Floats, Ints, micros
 
 WINDOWS: Final = (28, 56, 91, 182, 364)
-"""Days that the rate of arrival may be counted over; the account's own past chooses."""
+"""Days that the rate of arrival may be counted over; the account's own past chooses. Rates are per
+paced day of arrivals (see `pace`), so that a January is not judged by its December.
+"""
 
 _PRIOR_DEALS: Final = 10.0
 _COHORT_DAYS: Final = 728
+_LONGEST: Final = 3653
 
 
 class NewBusiness:
@@ -39,14 +44,20 @@ class NewBusiness:
         )
         first = deals["created_on"].min()
         self.watched_ = (today - first).days if isinstance(first, date) else 0
-        self.window_ = _best_window(_per_day(cohort["since"], self.watched_), self.watched_)
+        begins = max(first, today - timedelta(days=_LONGEST)) if isinstance(first, date) else today
+        self._arrivals = learn(micros(deals["created_at"]), begins, today, snapshot.zone)
+        self._pace = landmarks(snapshot).pace
+        self.window_ = _best_window(
+            _per_day(cohort["since"], self.watched_), self._arrivals.until(today, self.watched_)
+        )
+        passed = self._arrivals.until(today, self.window_)[-1]
         recent = pl.col("since") <= self.window_
         pipelines = cohort["pipeline_id"].unique().sort()
         self._curves = self._learn_curves(cohort, pipelines, snapshot)
         self.pipelines_ = pl.DataFrame({"pipeline_id": pipelines}).join(
             cohort.group_by("pipeline_id").agg(
                 recent.sum().alias("deals"),
-                (recent.sum() / max(self.window_, 1)).alias("per_day"),
+                (recent.sum() / max(passed, 1.0)).alias("per_day"),
             ),
             on="pipeline_id",
             how="left",
@@ -67,11 +78,10 @@ class NewBusiness:
         self, cohort: pl.DataFrame, pipelines: pl.Series, snapshot: Snapshot
     ) -> Curves:
         """P(won within u days of creation), of the account and mixed into each pipeline's."""
-        created = cohort["created_at"].dt.epoch("us").to_numpy()
         now = snapshot.past.until
-        ended = cohort["closed_at"].dt.epoch("us").fill_null(now).to_numpy()
+        ended = np.minimum(micros(cohort["closed_at"]), now)
         dated = cohort["closed_at"].is_not_null().to_numpy()
-        days = np.maximum((np.minimum(ended, now) - created) / DAY_US, 0.0)
+        days = np.maximum(self._pace.between(micros(cohort["created_at"]), ended), 0.0)
         won = (cohort["status"] == "won").to_numpy() & dated
         lost = (cohort["status"] == "lost").to_numpy() & dated
         cell = _positions(cohort["pipeline_id"], pipelines)
@@ -98,21 +108,24 @@ class NewBusiness:
             found.append((sums + _PRIOR_DEALS * usual) / (counts + _PRIOR_DEALS))
         return np.array(found).reshape(3, len(pipelines))
 
-    def expected(self, periods: Sequence[Period], today: date) -> list[pl.DataFrame]:
+    def expected(self, periods: Sequence[Period], snapshot: Snapshot) -> list[pl.DataFrame]:
         """Per period rows of the segment columns and `NEW_COLUMNS`: compound Poisson, with the
         rate's own uncertainty in the variance.
         """
-        return [self._expected(period, today) for period in periods]
+        return [self._expected(period, snapshot.today) for period in periods]
 
     def _expected(self, period: Period, today: date) -> pl.DataFrame:
         start, end = (max((day - today).days, 0) for day in (period.start, period.end))
         rate = self.pipelines_["per_day"].fill_null(0.0).to_numpy()
         cells = np.arange(len(rate))
         wins = np.zeros(len(rate))
-        for day in range(end):  # created at noon of that day
-            wins += self._curves.by(cells, end - day - 0.5)
+        arrived = self._arrivals.from_day(today, end)
+        passed = self._pace.from_day(today, end)
+        for day, arriving in enumerate(np.diff(arrived)):
+            noon = (passed[day] + passed[day + 1]) / 2
+            wins += arriving * self._curves.by(cells, passed[end] - noon)
             if start > day:
-                wins -= self._curves.by(cells, start - day - 0.5)
+                wins -= arriving * self._curves.by(cells, passed[start] - noon)
         first, second, third = self._amounts
         counted = np.maximum(self.pipelines_["deals"].fill_null(0).to_numpy(), 1)
         per_deal = wins * first
@@ -132,15 +145,17 @@ class NewBusiness:
 
 
 def _per_day(since: pl.Series, watched: int) -> Ints:
-    """Deals created 1, 2, ... days ago."""
+    """Deals created 1, 2, ... days ago, those of still earlier days on the last one."""
     days = np.clip(since.to_numpy(), 0, max(watched, 0))
     return np.bincount(days, minlength=watched + 1)[1:]
 
 
-def _best_window(per_day: Ints, watched: int) -> int:
+def _best_window(per_day: Ints, passed: Floats) -> int:
     """The window whose rate came nearest to the four weeks after it, over the past; where there is
-    too little past to choose, a quarter, or all there is.
+    too little past to choose, a quarter, or all there is. `per_day`: deals created 1, 2, ... days
+    ago; `passed`: paced days of the last 0, 1, ... days.
     """
+    watched = len(passed) - 1
     usual = min(91, max(watched, 1))
     ahead = 28
     origins = range(ahead, min(watched - ahead, 364), 7)
@@ -152,8 +167,10 @@ def _best_window(per_day: Ints, watched: int) -> int:
         if window <= watched - origins[-1]:
             errors[window] = sum(
                 abs(
-                    (total[origin + window] - total[origin]) / window
-                    - (total[origin] - total[origin - ahead]) / ahead
+                    (total[origin + window] - total[origin])
+                    / (passed[origin + window] - passed[origin])
+                    - (total[origin] - total[origin - ahead])
+                    / (passed[origin] - passed[origin - ahead])
                 )
                 for origin in origins
             )

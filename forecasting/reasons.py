@@ -6,7 +6,7 @@ from the base to the deal, so the parts sum exactly.
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -86,8 +86,8 @@ def contributions(
 ) -> pl.DataFrame:
     """`REASON_SCHEMA`: a row per open deal and attribute, largest first within a deal.
 
-    `horizon`: days within which the deal is to be won; by default whether it ever is. Empty where
-    the method had nothing to learn from.
+    `horizon`: paced days within which the deal is to be won; by default whether it ever is. Empty
+    where the method had nothing to learn from.
     """
     if method.instead_ is not None:
         return pl.DataFrame(schema=REASON_SCHEMA)
@@ -235,23 +235,19 @@ def calls(method: Multivariable, snapshot: Snapshot, period_end: date) -> pl.Dat
             "close_date",
         )
     facts = open_facts(snapshot)
-    horizon = float(max((period_end - snapshot.today).days, 0))
+    horizon = method.days_to(period_end, snapshot)
     by = method.chances(facts, horizon)
     ever = np.maximum(method.chances(facts, EVENTUALLY), by)
     options = np.column_stack([by, 1 - ever, ever - by])
     call = np.array(["WIN", "LOSE", "SLIP"])[options.argmax(axis=1)]
     curve = method.table_.curves_.won[method.table_.cells(facts)]
     reached = curve >= _EVEN * curve[:, -1:]
-    days = np.ceil(FOLLOWED[reached.argmax(axis=1)]).astype(np.int64)
-    never = curve[:, -1] <= 0
-    predicted = [
-        None if no else snapshot.today + timedelta(days=int(day))
-        for no, day in zip(never, days, strict=True)
-    ]
+    expected = method.after(FOLLOWED[reached.argmax(axis=1)], snapshot)
+    predicted = expected.set(pl.Series(curve[:, -1] <= 0), None)
     return facts.select(
         *KEY,
         call=pl.Series(call, dtype=pl.String),
         win_probability=pl.Series(ever),
         win_probability_by=pl.Series(by),
-        predicted_close_date=pl.Series(predicted, dtype=pl.Date),
+        predicted_close_date=predicted,
     ).join(opened.select(*KEY, "close_date"), on=KEY, how="left", maintain_order="left")

@@ -28,7 +28,7 @@ from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats
 
 EVENTUALLY: float = float(FOLLOWED[-1])
-"""Days within which a deal that is won at all is taken to be won."""
+"""Paced days within which a deal that is won at all is taken to be won."""
 
 INSTEAD = "opportunity_stage"
 
@@ -88,8 +88,23 @@ class Multivariable:
             self._adjustments[learned_for] = learn(self._known, self.table_, learned_for)
         return self._adjustments[learned_for]
 
+    def days_to(self, day: date, snapshot: Snapshot) -> float:
+        """Paced days from the snapshot's instant to where `day` begins, 0 where it has begun."""
+        pace = self._known.pace
+        return max(pace.by_day(day) - float(pace.at(snapshot.past.until)), 0.0)
+
+    def after(self, paced_days: Floats, snapshot: Snapshot) -> pl.Series:
+        """The account's days on which so many paced days from the snapshot's instant are full."""
+        instants = self._known.pace.after(snapshot.past.until, paced_days)
+        return (
+            pl.Series(instants)
+            .cast(pl.Datetime("us", "UTC"))
+            .dt.convert_time_zone(snapshot.zone)
+            .dt.date()
+        )
+
     def chances(self, facts: pl.DataFrame, horizon: float) -> Floats:
-        """P(won within `horizon` days) of deals as `features.open_facts` gives them."""
+        """P(won within `horizon` paced days) of deals as `features.open_facts` gives them."""
         if horizon <= 0:
             return np.zeros(facts.height)
         chance = self.table_.curves_.by(self.table_.cells(facts), horizon)
@@ -104,7 +119,7 @@ class Multivariable:
         if instead is not None:
             return instead.deals(snapshot, periods)
         facts = open_facts(snapshot)
-        ends = [_days(period.end, snapshot.today) for period in periods]
+        ends = [self.days_to(period.end, snapshot) for period in periods]
         by = self._growing(facts, [*ends, EVENTUALLY])
         amounts = self.amounts_.of(facts)
         parts = [
@@ -131,8 +146,8 @@ class Multivariable:
         if instead is not None:
             told = instead.totals(snapshot, periods, segments)
             return told.with_columns(note=pl.lit(f"not_enough_history:{INSTEAD}"))
-        facts, today = open_facts(snapshot), snapshot.today
-        spans = [(_days(p.start, today), _days(p.end, today)) for p in periods]
+        facts = open_facts(snapshot)
+        spans = [(self.days_to(p.start, snapshot), self.days_to(p.end, snapshot)) for p in periods]
         by = self._growing(facts, [day for span in spans for day in span])
         moments = self.amounts_.of(facts)
         left_out = (
@@ -158,7 +173,7 @@ class Multivariable:
             segments,
             sample=self.sample_,
             notes=[None] * len(periods),
-            new=self.new_.expected(periods, today),
+            new=self.new_.expected(periods, snapshot),
         )
 
     def _growing(self, facts: pl.DataFrame, horizons: Sequence[float]) -> dict[float, Floats]:
@@ -174,8 +189,3 @@ class Multivariable:
         if not hasattr(self, "instead_"):
             raise NotFittedError("multivariable has learned nothing yet: call fit first")
         return self.instead_
-
-
-def _days(day: date, today: date) -> float:
-    """Days from now to the start of `day`, 0 where it has begun."""
-    return float(max((day - today).days, 0))
