@@ -21,7 +21,8 @@ def upgrade() -> None:
             "subject",
             sa.String(),
             nullable=False,
-            comment="basis | velocity | month | change | stage | cohort | detour | cycle | size ...",
+            comment="basis | velocity | month | change | stage | cohort | detour | cycle "
+            "| size ...",
         ),
         sa.Column("position", sa.Integer(), nullable=False, comment="Order within the subject."),
         sa.Column("connection", sa.String(), nullable=False),
