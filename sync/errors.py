@@ -61,6 +61,12 @@ class SafetyStop(DealpulseError):
     exit_code = 6
 
 
+class MirrorDiffers(DealpulseError):
+    """The mirror and the CRM do not hold the same: a monitor has to hear of it."""
+
+    exit_code = 8
+
+
 class RecordRejected(DealpulseError):
     """One record could not be read or written; the others go on."""
 

@@ -15,8 +15,10 @@ from sync.cli import (
     connect,
     daemon,
     demo,
+    doctor,
     files,
     process,
+    quality,
     results,
     sandbox,
     setup,
@@ -41,7 +43,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done, 1 a bug, 2 correct the configuration or command, 3 correct the "
         "token or its scopes, 4 try again later, 5 refused for good, 6 look and confirm, "
-        "7 some records were refused."
+        "7 some records were refused, 8 the mirror and the CRM differ."
     ),
     rich_markup_mode="rich",
 )
@@ -76,9 +78,11 @@ def root(
 setup.register(app)
 connect.register(app)
 sync_commands.register(app)
+doctor.register(app)
 files.register(app)
 results.register(app)
 process.register(app)
+quality.register(app)
 backtest.register(app)
 writeback.register(app)
 alerts.register(app)

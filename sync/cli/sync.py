@@ -1,6 +1,7 @@
 """Reading the CRM: sync, backfill, status."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -40,14 +41,24 @@ def run_jobs(app: App, only: str | None, jobs: Sequence[Job]) -> None:
         each_connection(app, only, work, console)
 
 
-def sync(context: typer.Context, connection: ConnectionOption = None) -> None:
+def sync(
+    context: typer.Context,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep", help="Then compare with everything that the CRM lists, as each night."
+        ),
+    ] = False,
+    connection: ConnectionOption = None,
+) -> None:
     """Pull what changed since the last time, and assess it.
 
     The first time everything is read, with its history. Interrupted, it resumes where it was.
     """
     state: State = context.obj
     with state.app(migrate=True) as app:
-        run_jobs(app, connection, [chain.PULL, chain.ASSESS, chain.PROCESS])
+        swept = [chain.SWEEP] if sweep else []
+        run_jobs(app, connection, [chain.PULL, *swept, chain.ASSESS, chain.PROCESS])
 
 
 def backfill(context: typer.Context, connection: ConnectionOption = None) -> None:

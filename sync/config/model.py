@@ -266,7 +266,7 @@ class Archive(Strict):
         default_factory=dict,
         description="The lost stage to move a pipeline's deals into, both by label or id, where a "
         "pipeline has several. HubSpot only.",
-        examples=[{"Sales Pipeline": "Closed lost"}],
+        examples=[{"default": "closedlost"}],
     )
     max_share: float = Field(
         0.2,
@@ -394,8 +394,38 @@ class Schedule(Strict):
     backtest_at: TimeOfDay = Field(
         "02:30", description="Back-test the forecasts at this time of the account's night."
     )
+    sweep_at: TimeOfDay = Field(
+        "03:30",
+        description="Compare the mirror with everything that the CRM lists, and put it right, at "
+        "this time of the account's night.",
+    )
     jitter_seconds: int = Field(
         30, ge=0, description="Start each cycle up to this much later, at random."
+    )
+
+
+class Sweep(Strict):
+    max_missing_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Where the CRM lists more than this share of the mirror's deals no longer, and "
+        "shows them neither in its bin nor as merged, nothing is removed and a person has to look.",
+    )
+    least_missing: int = Field(
+        20, ge=1, description="Fewer missing deals than this are never held for too many."
+    )
+
+
+class Retention(Strict):
+    job_runs_days: int = Field(
+        400, ge=1, description="Forget the record of a job's run after so many days."
+    )
+    write_journal_days: int = Field(
+        1100,
+        ge=30,
+        description="Forget what was written to a deal after so many days; the last entry of each "
+        "deal stays.",
     )
 
 
@@ -471,6 +501,12 @@ class Config(Strict):
     )
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of which deals.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the daemon works.")
+    sweep: Sweep = Field(
+        default_factory=Sweep, description="When the nightly comparison refuses to remove deals."
+    )
+    retention: Retention = Field(
+        default_factory=Retention, description="How long the mirror remembers what was done."
+    )
     web: Web = Field(
         default_factory=Web, description="The daemon's page, health checks and metrics."
     )

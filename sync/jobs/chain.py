@@ -9,6 +9,7 @@ from sync.jobs.assess import assess
 from sync.jobs.process import measure_process
 from sync.jobs.pull import pull
 from sync.jobs.runner import Job
+from sync.jobs.sweep import sweep
 from sync.jobs.write_back import write_back
 
 PULL = Job("pull", pull)
@@ -19,6 +20,7 @@ RAISE_ALERTS = Job("raise_alerts", raise_alerts)
 RETRY_ALERTS = Job("retry_alerts", retry_alerts)
 DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
 BACKTEST = Job("backtest", backtest.run)
+SWEEP = Job("sweep", sweep)
 
 
 def cycle(settings: Connection) -> Sequence[Job]:

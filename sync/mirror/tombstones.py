@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, bindparam, exists, select, update
 
 from sync.crm.base import Removal, RemovalReason
 from sync.mirror.engine import pulling, writing
@@ -12,6 +12,9 @@ from sync.mirror.schema import deal as deal_table
 from sync.mirror.upsert import Row, chunks
 
 TOMBSTONE = ("removed_at", "removed_reason", "survivor_id")
+
+LONGEST_CHAIN = 250
+"""Each step halves what is left of a chain; HubSpot merges no more than so many into one."""
 
 
 def save_removals(
@@ -46,7 +49,34 @@ def put_removals(
             ),
             marks,
         )
+    if any(mark["removed_reason"] == RemovalReason.MERGED for mark in marks):
+        follow_survivors(transaction, connection)
     return sum(known[mark["id"]]["removed_at"] is None for mark in marks)
+
+
+def follow_survivors(transaction: Connection, connection: str) -> None:
+    """A deal whose survivor was merged itself lives on in that one's survivor: each points at the
+    end of its chain."""
+    survivor = deal_table.alias()
+    merged = RemovalReason.MERGED.value
+    further = select(survivor.c.survivor_id).where(
+        survivor.c.connection == connection,
+        survivor.c.deal_id == deal_table.c.survivor_id,
+        survivor.c.removed_reason == merged,
+        survivor.c.survivor_id != deal_table.c.deal_id,  # two that name each other
+    )
+    step = (
+        update(deal_table)
+        .where(
+            deal_table.c.connection == connection,
+            deal_table.c.removed_reason == merged,
+            exists(further),
+        )
+        .values(survivor_id=further.scalar_subquery())
+    )
+    for _ in range(LONGEST_CHAIN):
+        if transaction.execute(step).rowcount == 0:
+            return
 
 
 def _tombstones(
