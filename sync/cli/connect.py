@@ -54,13 +54,20 @@ def connect(
             "fine. Copy its whole address.",
             markup=False,
         )
-        pasted = typer.prompt("The address", err=True)
+        pasted = _asked()
         tokens.connect(code_in(pasted, state=sent), redirect_uri=redirect_uri)
         account_id = _same_account(app, settings, tokens)
         console.print(
             f"{name} is connected to account {account_id}. Restart dealpulse if it is running.",
             markup=False,
         )
+
+
+def _asked() -> str:
+    try:
+        return str(typer.prompt("The address", err=True))
+    except typer.Abort:
+        raise ConfigError("Nothing was pasted, so nothing is connected. Run it again.") from None
 
 
 def code_in(pasted: str, *, state: str) -> str:
