@@ -19,6 +19,7 @@ from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, Credentials, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.ledger import Ledger
+from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.reader import Reader
 from sync.crm.pipedrive.sink import PipedriveSink
 from sync.crm.pipedrive.source import PipedriveSource
@@ -84,7 +85,8 @@ def company(deals: Iterable[CompanyDeal]) -> Company:
 
 
 class Account:
-    """The sandbox, the adapter and the mirror. `state` outlives each connection, as a daemon's."""
+    """The sandbox, the adapter and the mirror. `state` and `memory` outlive each connection, as a
+    daemon's do; `state` also the process."""
 
     def __init__(
         self, sandbox: PipedriveSandbox, engine: Engine, clock: FakeClock, **settings: Any
@@ -94,6 +96,7 @@ class Account:
         self.clock = clock
         self.engine = engine
         self.state: State = ProcessState()
+        self.memory = Memory()
         self.rates: dict[str, Decimal] = settings.pop("rates", {})
         self.history_per_pull: int = settings.pop("history_per_pull", 250)
         self.specs = SPECS
@@ -104,7 +107,7 @@ class Account:
         self.reconnect()
 
     def reconnect(self, credentials: Credentials | None = None) -> None:
-        """As after a restart: only `state`, the mirror and Pipedrive remember."""
+        """As each cycle of the daemon does it."""
         self.client = self.connect(credentials)
         field_map = FieldMap(self.client, self.specs, self.state)
         self.source = PipedriveSource(
@@ -117,9 +120,15 @@ class Account:
             clock=self.clock,
             rates=self.rates,
             history_per_pull=self.history_per_pull,
+            memory=self.memory,
         )
         reader: Reader = self.source.reader
         self.sink = PipedriveSink("main", self.client, field_map, reader)
+
+    def restart(self) -> None:
+        """Only `state`, the mirror and Pipedrive remember."""
+        self.memory = Memory()
+        self.reconnect()
 
     def connect(self, credentials: Credentials | None = None, **more: Any) -> PipedriveClient:
         ledger = Ledger(
@@ -152,6 +161,10 @@ class Account:
             holder="test",
             should_stop=should_stop,
         )
+
+    def second(self) -> datetime:
+        """Now, as Pipedrive dates things."""
+        return self.clock.now().replace(microsecond=0)
 
     def pull(self, should_stop: Callable[[], bool] = lambda: False) -> Counts:
         """As the daemon's next cycle does it: a new connection, the jobs' own pull."""

@@ -1,13 +1,18 @@
 """What calls cost, judged by the sandbox's own ledger; and history within what is left."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from sync.crm.base import Field
+from sync.crm.base import DealStatus, Field
 from sync.crm.pipedrive.ledger import Ledger, Purpose
 from sync.crm.pipedrive.state import ProcessState
 from sync.errors import TransientError
+from sync.jobs import chain
+from sync.jobs.runner import run_chain
 from sync.mirror import read
 from sync.sandbox.company import CompanyDeal, Event
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
@@ -17,7 +22,7 @@ from tests.fake_clock import FakeClock
 MOVED = CREATED + timedelta(days=10)
 
 
-def many(count: int) -> list[CompanyDeal]:
+def many(count: int, currencies: Sequence[str] = ("NOK",)) -> list[CompanyDeal]:
     """One in five open, each of them with a call and a plan; the others won or lost."""
     ends = [None, "won", "lost", "won", "lost"]
     return [
@@ -25,7 +30,7 @@ def many(count: int) -> list[CompanyDeal]:
             f"d{n}",
             *([Event(MOVED, "stage", end)] if (end := ends[n % 5]) else []),
             activities=[] if end else [MOVED],
-            values={"amount": str(1000 + n)},
+            values={"amount": str(1000 + n), "currency": currencies[n % len(currencies)]},
         )
         for n in range(count)
     ]
@@ -34,15 +39,98 @@ def many(count: int) -> list[CompanyDeal]:
 def test_a_first_load_of_10000_deals_stays_below_a_hundredth_of_the_smallest_budget(
     account_of: Open,
 ) -> None:
-    account = account_of(many(10_000))
+    """In the dearest case: several currencies, hundreds of fields, old sales in the archive."""
+    account = account_of(
+        many(10_000, ("NOK", "EUR", "SEK")), behaviour=PipedriveBehaviour(field_cap=1000)
+    )
+    for number in range(600):
+        account.crm.fields.add(f"Field {number}", "text", [], "")
+    for n in range(2, 1000, 5):
+        account.crm.archive(account.crm.id_of(f"d{n}"))
     account.pull()
-    assert read.deal_count(account.engine, "main") == 10_000
     assert account.sandbox.ledger.budget == 30_000
     assert account.sandbox.ledger.total < 300
     assert account.client.ledger.session == account.sandbox.ledger.total
     account.clock.advance(minutes=15)
     account.pull()
+    assert read.deal_count(account.engine, "main") == 10_000
     assert account.deal("d0").last_activity_at == MOVED
+    assert account.deal("d2").status is DealStatus.LOST
+    assert account.deal("d1").amount_home == Decimal("11511.5")
+
+
+def test_what_the_first_load_leaves_for_later_comes_with_the_second_pull(account_of: Open) -> None:
+    account = account_of(many(50), behaviour=PipedriveBehaviour(daily_budget=5000))
+    for n in (2, 7):
+        account.crm.archive(account.crm.id_of(f"d{n}"))
+    account.pull()
+    assert account.sandbox.ledger.total <= 52
+    assert len(account.deals()) == 48
+    account.clock.advance(minutes=15)
+    account.pull()
+    assert len(account.deals()) == 50
+    assert account.deal("d0").last_activity_at == MOVED
+
+
+def test_a_day_of_pulls_on_the_smallest_plan(account_of: Open) -> None:
+    """The sum that BEHAVIOR.md states: a pull each quarter of an hour, and what an hour keeps."""
+    account = account_of(many(100), history_per_pull=0)
+
+    def cycle() -> None:
+        account.reconnect()
+        (result,) = run_chain([chain.PULL], account.context())
+        assert result.ok
+        account.clock.advance(minutes=15)
+
+    for _ in range(2):
+        cycle()
+    account.clock.advance(days=1)
+    account.spent()
+    for _ in range(96):
+        cycle()
+    pulls = {"GET /api/v1/users/me": 2, "GET /api/v2/deals": 20, "GET /api/v2/activities": 10}
+    pulls |= {"GET /api/v2/deals/archived": 20}
+    hours = {"GET /api/v1/users": 20, "GET /api/v2/pipelines": 5, "GET /api/v2/stages": 5}
+    hours |= {"GET /api/v2/dealFields": 10}
+    rescans = {"GET /api/v2/deals": 10}
+    expected = Counter[str]()
+    for times, costs in ((96, pulls), (24, hours), (4, rescans)):
+        expected.update({name: times * tokens for name, tokens in costs.items()})
+    assert account.spent() == expected
+    assert expected.total() == 5992
+    assert expected.total() < account.sandbox.ledger.budget * account.settings.daily_budget_share
+
+
+def test_a_stage_and_an_owner_that_are_new_are_asked_for_at_once(account: Account) -> None:
+    account.pull()
+    stage = account.crm.add_stage("default", "Contract", probability=70)
+    user = account.crm.add_user("Ola Ny", "ola@vik.example")
+    account.clock.advance(minutes=15)
+    account.crm.edit(account.crm.id_of("a"), {"stage_id": int(stage), "owner_id": int(user)})
+    account.pull()
+    assert account.deal("a").stage_probability == Decimal("0.7")
+    account.clock.advance(minutes=15)
+    account.spent()
+    account.pull()
+    assert account.spent()["GET /api/v1/users"] == 20
+    assert "Ola Ny" in {owner.name for owner in account.source.owners()}
+    account.clock.advance(minutes=15)
+    account.pull()
+    account.clock.advance(minutes=15)
+    account.pull()
+    assert not account.spent().keys() & {"GET /api/v1/users", "GET /api/v2/stages"}
+
+
+def test_a_stage_that_was_deleted_is_not_asked_for_again_and_again(account: Account) -> None:
+    account.crm.move(account.crm.id_of("a"), "offer")
+    account.crm.delete_stage("offer")
+    account.pull()
+    account.spent()
+    for _ in range(3):
+        account.clock.advance(minutes=15)
+        account.crm.edit(account.crm.id_of("a"), {"title": f"at {account.clock.now()}"})
+        account.pull()
+    assert "GET /api/v2/stages" not in account.spent()
 
 
 def moved_deals(count: int) -> list[CompanyDeal]:
@@ -92,7 +180,7 @@ def test_a_changelog_replaces_what_was_guessed_before(account_of: Open) -> None:
     ]
     account.clock.advance(minutes=15)
     account.crm.move(account.crm.id_of("d0"), "offer")
-    at = account.clock.now()
+    at = account.second()
     account.crm.edit(account.crm.id_of("d0"), {"value": 5}, source="workflow")
     account.pull()
     assert account.history("d0", "stage")[3:] == [(sign, offer, at, "human")]
@@ -104,11 +192,12 @@ def test_without_tokens_for_history_changes_are_found_by_comparing(account_of: O
     account.pull()
     account.clock.advance(minutes=15)
     account.crm.move(account.crm.id_of("a"), "offer")
+    moved = account.second()
     account.pull()
     new, offer = (str(account.crm.stage_id(key)) for key in ("new", "offer"))
     assert account.history("a", "stage") == [
         (None, new, CREATED, "unknown"),
-        (new, offer, account.clock.now(), "diff"),
+        (new, offer, moved, "diff"),
     ]
     assert account.history("a", "status") == [(None, "open", CREATED, "unknown")]
 

@@ -16,6 +16,10 @@ from tests.crm_pipedrive.conftest import SPECS, Account, Open, deal
 
 VALUES = {
     "dealpulse_win_probability": "0.42",
+    "dealpulse_win_by_month": "0.1",
+    "dealpulse_win_by_quarter": "0.31",
+    "dealpulse_call": "SLIP",
+    "dealpulse_predicted_close": "2026-05-12",
     "dealpulse_expected_amount": "1234.50",
     "dealpulse_quality_score": "88",
     "dealpulse_findings": "overdue;stale",
@@ -25,6 +29,10 @@ VALUES = {
 }
 OTHERS = {
     "dealpulse_win_probability": "0.05",
+    "dealpulse_win_by_month": "0",
+    "dealpulse_win_by_quarter": "1",
+    "dealpulse_call": "WIN",
+    "dealpulse_predicted_close": None,
     "dealpulse_expected_amount": "0.00",
     "dealpulse_quality_score": "100",
     "dealpulse_findings": None,
@@ -68,6 +76,7 @@ def test_fields_are_created_once(account: Account) -> None:
 def test_values_arrive_as_they_were_written_and_can_be_cleared(account: Account) -> None:
     account.sink.ensure_properties(SPECS)
     for values in (VALUES, OTHERS, dict.fromkeys(VALUES)):
+        assert set(values) == set(PROPERTY_NAMES)
         (outcome,) = written(account, values, "a")
         assert outcome.result is WriteResult.WRITTEN
         found = held(account, "a")
@@ -137,7 +146,7 @@ def test_without_memory_the_mark_in_the_description_finds_our_fields(account: Ac
     keys = account.state.load("fields")
     for part in ("fields", "choices"):
         account.state.save(part, {})
-    account.reconnect()
+    account.restart()
     assert held(account, "a")["dealpulse_findings"] == "overdue;stale"
     assert account.state.load("fields") == keys
 

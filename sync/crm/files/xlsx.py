@@ -72,7 +72,7 @@ def from_serial(number: Decimal) -> datetime:
     """Excel's day number (since 1900) as a local date and time, to the second."""
     found = from_excel(float(number))
     if not isinstance(found, datetime):  # a number below 1 is a time of no day
-        raise ValueError("no date")
+        raise ValueError("no date")  # noqa: TRY004 - the file is wrong, not the program
     return _to_the_second(found)
 
 

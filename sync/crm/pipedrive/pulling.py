@@ -58,7 +58,7 @@ class Pull:
         """An interrupted first load is finished first; what changed meanwhile comes next time."""
         if self.position.loading:
             yield from self._load()
-            yield from self._archived()
+            yield from self._archived(only_cheap=True)
             if self._rescan_is_cheap():
                 yield from self._rescan()
             return
@@ -105,8 +105,10 @@ class Pull:
         zone = self._reader.surroundings().zone
         return self._reader.activities.touched(self._reader.client, since, zone)
 
-    def _archived(self) -> Iterator[DealPage]:
+    def _archived(self, *, only_cheap: bool = False) -> Iterator[DealPage]:
         """Won and lost ones still are what happened; open ones are no longer worked on."""
+        if only_cheap and not self._cheap(paths.cost("GET", paths.ARCHIVED)):
+            return
         since = self.position.archived
         query = (
             {} if since is None else {"updated_since": values.iso(since - self._habits.lookback)}
@@ -126,6 +128,8 @@ class Pull:
             if following is None:
                 self.position = replace(self.position, archived=self._started_at)
             yield self._page(mapped, removals)
+            if only_cheap and not self._cheap(paths.cost("GET", paths.ARCHIVED)):
+                return  # the next pull reads them from the first
 
     def _deleted(self) -> Iterator[DealPage]:
         since = self.position.deleted
@@ -158,10 +162,14 @@ class Pull:
 
     def _rescan_is_cheap(self) -> bool:
         """Whether the first load may look up the open deals' activities at once."""
-        ledger: Ledger = self._reader.client.ledger
         listing = -(-self._open // LIMIT) * paths.cost("GET", paths.DEALS)
         looking_up = -(-2 * self._open // 100) * paths.cost("GET", paths.ACTIVITIES)
-        return ledger.session + listing + looking_up <= ledger.budget * FIRST_LOAD_SHARE
+        return self.position.archived is not None and self._cheap(listing + looking_up)
+
+    def _cheap(self, cost: int) -> bool:
+        """Whether the first load may spend so many tokens more."""
+        ledger: Ledger = self._reader.client.ledger
+        return ledger.session + cost < ledger.budget * FIRST_LOAD_SHARE
 
     def _living(self, found: Sequence[Json]) -> Mapped:
         """Deals of the normal list; one that was away is back."""

@@ -1,7 +1,6 @@
 """What Pipedrive's deals are read with: account, stages, rates, our fields, activities."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -10,12 +9,12 @@ from zoneinfo import ZoneInfo
 from sync.clock import Clock
 from sync.crm.base import Account, KnownVersions, Owner, Pipeline
 from sync.crm.pipedrive import definitions, mapping, paths, values
-from sync.crm.pipedrive.activities import Activities
 from sync.crm.pipedrive.answers import Json
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.listing import MAX_IDS, chunks, every, records
 from sync.crm.pipedrive.mapping import Mapped, OwnField, Surroundings
+from sync.crm.pipedrive.memory import Memory, Pipelines
 from sync.crm.pipedrive.state import State
 from sync.errors import AuthError
 
@@ -23,35 +22,28 @@ RATES_LAST: Final = timedelta(days=1)
 _RATES: Final = "rates"
 
 
-@dataclass(frozen=True, slots=True)
-class Pipelines:
-    found: Sequence[Pipeline]
-    own_probability: frozenset[str]
-
-
 class Reader:
     """rates: the customer's own, one unit of a currency in the home currency; they win over those
-    that Pipedrive reckons with."""
+    that Pipedrive reckons with. memory: shared by the pulls of one process."""
 
     def __init__(
         self,
         client: PipedriveClient,
         field_map: FieldMap,
         *,
-        activities: Activities,
+        memory: Memory,
         rates: Mapping[str, Decimal],
         state: State,
         clock: Clock,
     ) -> None:
         self.client = client
-        self.activities = activities
+        self.activities = memory.activities
         self.clock = clock
+        self._memory = memory
         self._field_map = field_map
         self._rates = dict(rates)
         self._state = state
         self._account: Account | None = None
-        self._pipelines: Pipelines | None = None
-        self._own: Mapping[str, OwnField] | None = None
 
     def account(self) -> Account:
         me = self.client.get(paths.ME, what="the token's user")
@@ -59,17 +51,22 @@ class Reader:
         return self._account
 
     def pipelines(self) -> Sequence[Pipeline]:
-        return self._read_pipelines().found
+        return self._known_pipelines().found
+
+    def _known_pipelines(self) -> Pipelines:
+        return self._memory.pipelines.get(self.clock.now(), self._read_pipelines)
 
     def _read_pipelines(self) -> Pipelines:
         listed = every(self.client, paths.PIPELINES, {}, what="the pipelines")
         stages = every(self.client, paths.STAGES, {}, what="the stages")
-        self._pipelines = Pipelines(
+        return Pipelines(
             definitions.pipelines(listed, stages), definitions.deal_probability_pipelines(listed)
         )
-        return self._pipelines
 
     def owners(self) -> Sequence[Owner]:
+        return self._memory.owners.get(self.clock.now(), self._read_owners)
+
+    def _read_owners(self) -> Sequence[Owner]:
         """v1 gives the whole list at once and may repeat a user."""
         users = records(self.client.get(paths.USERS, what="the users"))
         return list({str(user["id"]): definitions.owner(user) for user in users}.values())
@@ -81,13 +78,11 @@ class Reader:
         return {"include_fields": ",".join(mapping.INCLUDED), **chosen}
 
     def own(self) -> Mapping[str, OwnField]:
-        if self._own is None:
-            self._own = self._field_map.read()
-        return self._own
+        return self._memory.own.get(self.clock.now(), self._field_map.read)
 
-    def forget_own(self) -> None:
-        """The fields were changed; they are read again when next wanted."""
-        self._own = None
+    def learn_own(self, own: Mapping[str, OwnField]) -> None:
+        """Our fields as somebody else just read them."""
+        self._memory.own.put(self.clock.now(), own)
 
     def by_id(self, deal_ids: Sequence[str], *, path: str = paths.DEALS) -> list[Json]:
         """Those of the deals that are on the list, in any order."""
@@ -103,10 +98,17 @@ class Reader:
     ) -> Mapped:
         if not found:
             return Mapped()
+        self._meet(found)
         around = self.surroundings(found)
         dates = self.activities.dates(self.client, found, around.zone) if with_activities else {}
         held = frozenset(known([str(record["id"]) for record in found]))
         return mapping.deals(found, around, dates, known=held)
+
+    def _meet(self, found: Iterable[Json]) -> None:
+        held = [
+            (values.identity(r.get("stage_id")), values.identity(r.get("owner_id"))) for r in found
+        ]
+        self._memory.meet({s for s, _ in held if s}, {o for _, o in held if o})
 
     def zone(self) -> ZoneInfo:
         """The account's, in which its days are counted."""
@@ -114,7 +116,7 @@ class Reader:
 
     def surroundings(self, found: Iterable[Json] = ()) -> Surroundings:
         account = self._account or self.account()
-        pipelines = self._pipelines or self._read_pipelines()
+        pipelines = self._known_pipelines()
         used = {(values.text(r.get("currency")) or account.home_currency).upper() for r in found}
         return Surroundings(
             account=account,

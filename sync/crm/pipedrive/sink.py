@@ -53,7 +53,7 @@ class PipedriveSink:
         return BATCH_LIMIT
 
     def property_states(self, specs: Sequence[PropertySpec]) -> Sequence[PropertyState]:
-        self._own = self._field_map.read()
+        self._read_own()
         return [fields.state(spec, self._field_map.found.get(spec.name)) for spec in specs]
 
     def ensure_properties(self, specs: Sequence[PropertySpec]) -> Sequence[PropertyState]:
@@ -74,8 +74,7 @@ class PipedriveSink:
             self._instruction = _instruction(error, specs)
             changed = True
         if changed:
-            self._own = self._field_map.read()
-            self._reader.forget_own()
+            self._read_own()
         return states
 
     def write(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
@@ -87,7 +86,7 @@ class PipedriveSink:
             raise ValueError("a batch has at most 100 records, each deal once")
         if not batch:
             return []
-        own = self._own if self._own is not None else self._field_map.read()
+        own = self._own if self._own is not None else self._read_own()
         if not own:
             return [_outcome(record, WriteResult.REJECTED, self._why_none()) for record in batch]
         self._client.ledger.admit(_cost_of(batch), Purpose.WRITE)
@@ -95,6 +94,12 @@ class PipedriveSink:
         outcomes = [self._write(record, present.get(record.deal_id), own) for record in batch]
         self._client.ledger.save()
         return outcomes
+
+    def _read_own(self) -> Mapping[str, OwnField]:
+        """Fields are read before each run of writing; reading deals profits from it."""
+        self._own = self._field_map.read()
+        self._reader.learn_own(self._own)
+        return self._own
 
     def _write(
         self, record: DealWrite, there: Json | None, own: Mapping[str, OwnField]

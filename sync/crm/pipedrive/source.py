@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from sync.clock import Clock
 from sync.crm.base import (
@@ -26,7 +27,7 @@ from sync.crm.base import (
     PropertySpec,
     Removal,
 )
-from sync.crm.pipedrive import access, mapping, paths
+from sync.crm.pipedrive import access, mapping, paths, values
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.listing import pages
@@ -35,6 +36,9 @@ from sync.crm.pipedrive.position import Position
 from sync.crm.pipedrive.pulling import Habits, Pull
 from sync.crm.pipedrive.reader import Reader
 from sync.crm.pipedrive.state import State
+
+_LOADED: Final = "loaded"
+"""The part of the state that says that everything was read once."""
 
 
 class PipedriveSource:
@@ -71,7 +75,7 @@ class PipedriveSource:
             state=state,
             clock=clock,
         )
-        self._clock = clock
+        self._state = state
         self._position: Position | None = None
 
     @property
@@ -119,12 +123,15 @@ class PipedriveSource:
         # activities' last step brings no deals, only a later place to go on from
         self._position = pull.position
         self._client.ledger.save()
+        if not self._state.load(_LOADED):
+            self._state.save(_LOADED, {"at": values.iso(started_at)})
         yield DealPage(cursor=pull.position.cursor())
 
     def removed(self, *, started_at: datetime) -> Iterator[Sequence[Removal]]:
-        """Known from the pull of this run; asked of Pipedrive where there was none."""
-        if self._position is not None:
-            yield self._position.bin.removals()
+        """Known from the pull of this run; asked of Pipedrive where there was none. What was put
+        there before the first load is no concern of ours, and costs no tokens."""
+        if self._position is not None or not self._state.load(_LOADED):
+            yield self._position.bin.removals() if self._position else []
             return
         deleted, archived = {"status": "deleted"}, {"status": DealStatus.OPEN.value}
         for path, query in ((paths.DEALS, deleted), (paths.ARCHIVED, archived)):

@@ -155,6 +155,18 @@ class PipedriveCrm:
             found = self.pipelines.stage(self.stage_id(stage))
             found.is_deleted, found.update_time = True, self.now()
 
+    def add_stage(self, pipeline: Id, name: str, *, probability: int = 100) -> str:
+        """At the pipeline's end; its id."""
+        with self.lock:
+            made = self.pipelines.add_stage(
+                self.pipeline_id(pipeline), name, self.now(), probability=probability
+            )
+            return str(made.id)
+
+    def add_user(self, name: str, email: str) -> str:
+        with self.lock:
+            return str(self.users.add(name, email, self.now()).id)
+
     def deactivate_user(self, user: Id) -> None:
         with self.lock:
             found = self.users.get(self.user_id(user))

@@ -41,6 +41,11 @@ class Users:
     def __iter__(self) -> Iterator[User]:
         return iter(self._users.values())
 
+    def add(self, name: str, email: str, at: int) -> User:
+        number = max(self._users) + 1
+        self._users[number] = User(number, name, email, at, at)
+        return self._users[number]
+
     def get(self, user_id: object) -> User:
         """Raises Missing."""
         text = str(user_id)
