@@ -6,7 +6,7 @@ binary search each, so that a back-test of many origins rebuilds states without 
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +128,7 @@ class Tracks:
     def _make(self, field: str) -> Track:
         rows, row = self._of((pl.col("field") == field) if field in self else pl.lit(False))
         at = micros(rows["changed_at"])
-        order = _order(row, at, rows["ordinal"])
+        order = _order(row, at, rows["ordinal"].to_numpy())
         if order is not None:
             rows, row, at = rows[order], row[order], at[order]
         row, at, values = self._with_what_was_before(rows, row, at)
@@ -160,9 +160,13 @@ class Tracks:
         """Changes by people; empty where the account's history never names one."""
         rows, row = self._of(pl.col("source") == "human")
         at = micros(rows["changed_at"])
-        order = np.lexsort((at, row))
-        row, at = row[order], at[order]
-        return Track.of(row, at, pl.Series(row), self.deals.height)
+        order = _order(row, at, np.zeros(len(row), np.int8))
+        if order is not None:
+            row, at = row[order], at[order]
+        apart = _begins(row)
+        apart[1:] |= at[1:] != at[:-1]  # several fields changed at once: one touch
+        row, at = row[apart], at[apart]
+        return Track.of(row, at, pl.repeat(True, len(row), eager=True), self.deals.height)
 
     def _of(self, wanted: pl.Expr) -> tuple[pl.DataFrame, Ints]:
         """These changes of known deals, and their deals' rows."""
@@ -204,15 +208,14 @@ def _begins(row: Ints) -> Bools:
     return np.concatenate([[True], row[1:] != row[:-1]]) if len(row) else np.empty(0, np.bool_)
 
 
-def _order(row: Ints, at: Ints, ordinal: pl.Series) -> Ints | None:
+def _order(row: Ints, at: Ints, ordinal: npt.NDArray[Any]) -> Ints | None:
     """What puts entries in order of deal, time and ordinal; None where they are."""
-    numbers = ordinal.to_numpy()
     same = row[1:] == row[:-1]
     level = same & (at[1:] == at[:-1])
     falls = (
-        (row[1:] < row[:-1]) | (same & (at[1:] < at[:-1])) | (level & (numbers[1:] < numbers[:-1]))
+        (row[1:] < row[:-1]) | (same & (at[1:] < at[:-1])) | (level & (ordinal[1:] < ordinal[:-1]))
     )
-    return np.lexsort((numbers, at, row)) if falls.any() else None
+    return np.lexsort((ordinal, at, row)) if falls.any() else None
 
 
 def _typed(values: pl.Series, field: str, zone: str) -> pl.Series:
