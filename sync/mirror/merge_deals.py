@@ -27,11 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.crm.base import Deal, Field
-from sync.mirror.plain_rows import PlainRows
+from sync.mirror.plain_rows import PlainRows, instant_text
 from sync.mirror.schema import deal
-from sync.mirror.staging import fill, staging
+from sync.mirror.staging import fill, put, staging
 from sync.mirror.tombstones import TOMBSTONE
 from sync.mirror.types import Instant
+from sync.mirror.upsert import chunks
 
 NAMES: Final = tuple(field.name for field in fields(Deal))
 """The columns that the CRM fills."""
@@ -61,6 +62,11 @@ _differs = or_(
     and_(not_(incoming.c.leaves), deal.c.removed_at.is_not(None)),
 )
 
+_INSERTED: Final = ("connection", *NAMES, "first_seen_at", "pulled_at")
+_KNOWN: Final = select(deal.c.deal_id).where(
+    deal.c.connection == bindparam("of_connection"),
+    deal.c.deal_id.in_(bindparam("ids", expanding=True)),
+)
 _OLDER: Final = select(incoming.c.deal_id).where(_is_older)
 _LEAVE_OLDER: Final = delete(incoming).where(_is_older)
 _COUNT_NEW: Final = (
@@ -86,6 +92,31 @@ class Changed:
     modified_at: datetime
     before: Mapping[Field, Any]
     now: Mapping[Field, Any]
+
+
+def insert_new(
+    transaction: Connection, connection: str, deals: Sequence[Deal], at: datetime
+) -> list[Deal]:
+    """Add the deals that the mirror has never held; returns the others, which are to be compared.
+
+    So are new ones with fields of the customer's choice, of which empty ones are left out.
+    """
+    known = _known_ids(transaction, connection, [found.deal_id for found in deals])
+    new = [found for found in deals if found.deal_id not in known and not found.extra]
+    seen = instant_text(at)
+    rows = [(connection, *row, seen, seen) for row in _rows(new)]
+    put(transaction, deal, _INSERTED, rows)
+    added = {found.deal_id for found in new}
+    return [found for found in deals if found.deal_id not in added]
+
+
+def _known_ids(transaction: Connection, connection: str, ids: Sequence[str]) -> set[str]:
+    given = {"of_connection": connection}
+    return {
+        deal_id
+        for some in chunks(ids)
+        for deal_id in transaction.execute(_KNOWN, given | {"ids": some}).scalars()
+    }
 
 
 def stage(transaction: Connection, deals: Sequence[Deal], leaving: Collection[str]) -> None:

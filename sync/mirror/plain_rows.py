@@ -5,10 +5,11 @@ and amounts become the texts of `types.py`, which SQLite stores and Postgres rea
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import JSON, Boolean, Integer, Table
@@ -41,21 +42,39 @@ class PlainRows:
 
 
 def instant_text(value: datetime) -> str:
-    """UTC, of fixed width, so that texts sort as time does."""
+    """UTC, of fixed width, so that texts sort as time does.
+
+    Put together from texts made before: isoformat costs ten times as much, and a deal has seven.
+    """
     if value.tzinfo is not UTC:
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
         value = value.astimezone(UTC)
-    return value.isoformat(timespec="microseconds")[:26] + "Z"
+    day = _day(value.toordinal())
+    minute = _MINUTES[value.hour * 60 + value.minute]
+    millis, micros = divmod(value.microsecond, 1000)
+    if micros:
+        return f"{day}{minute}{value.second:02d}.{value.microsecond:06d}Z"
+    return f"{day}{minute}{_SECONDS[value.second]}{_MILLIS[millis]}"
+
+
+@lru_cache(20_000)
+def _day(ordinal: int) -> str:
+    return f"{date.fromordinal(ordinal)}T"
+
+
+_MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+_SECONDS: Final = [f"{second:02d}" for second in range(60)]
+_MILLIS: Final = [f".{millis:03d}000Z" for millis in range(1000)]
 
 
 def exact_text(value: Decimal) -> str:
     text = str(value)
-    if text.strip("-.0123456789"):
-        if not value.is_finite():
-            raise ValueError(f"{value} is not an amount")
-        return f"{value:f}"
-    return text
+    if text.isdigit() or not text.strip("-.0123456789"):
+        return text
+    if not value.is_finite():
+        raise ValueError(f"{value} is not an amount")
+    return f"{value:f}"
 
 
 def json_text(value: Any) -> str:

@@ -29,18 +29,22 @@ def fill(transaction: Connection, incoming: Table, rows: Rows) -> None:
     """Make `incoming` hold exactly these rows of plain values, in the order of its columns."""
     transaction.execute(CreateTable(incoming, if_not_exists=True))
     transaction.execute(delete(incoming))
+    put(transaction, incoming, [column.name for column in incoming.c], rows)
+
+
+def put(transaction: Connection, table: Table, names: Sequence[str], rows: Rows) -> None:
+    """Insert rows of plain values in the order of `names`; none of them may be there already."""
     if not rows:
         return
     if transaction.dialect.name == "sqlite":
-        names = ", ".join(column.name for column in incoming.c)
-        marks = ", ".join("?" * len(incoming.c))
+        marks = ", ".join("?" * len(names))
         transaction.exec_driver_sql(
-            f"INSERT INTO {incoming.name} ({names}) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608
             list(rows),
         )
         return
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in incoming.c)
-    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(incoming.name), columns)
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)
     driver: Any = transaction.connection.cursor()
     with driver.copy(copy) as stream:
         for row in rows:

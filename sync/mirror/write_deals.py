@@ -55,10 +55,11 @@ def save_page(
     with writing(engine, alone=pulling(connection)) as transaction:
         newest = _newest(page.deals)
         removed = frozenset(removal.deal_id for removal in page.removals)
-        merge_deals.stage(transaction, newest, removed)
+        compared = merge_deals.insert_new(transaction, connection, newest, at)
+        merge_deals.stage(transaction, compared, removed)
         left = merge_deals.leave_older(transaction, connection)
         keep_untold(transaction, connection)
-        created = merge_deals.count_new(transaction, connection)
+        created = len(newest) - len(compared) + merge_deals.count_new(transaction, connection)
         changed = merge_deals.changed(transaction, connection)
         merge_deals.merge(transaction, connection, at, removed=bool(removed))
         told = [change for change in page.changes if change.deal_id in page.whole_history]

@@ -18,6 +18,7 @@ from sync.crm.hubspot.readers import (
     ByCursor,
     ByIdRanges,
     BySearch,
+    count,
     extent,
 )
 from sync.crm.hubspot.side_by_side import Extent, OutOfOrder, Reader, SideBySide, Span
@@ -55,6 +56,11 @@ class LoadState:
     read: int = 0
     why: str = ""
 
+    @property
+    def told(self) -> str:
+        """The way in words."""
+        return _TOLD[self.way] + (f", because {self.why}." if self.why else ".")
+
     @staticmethod
     def of(cursor: Cursor) -> "LoadState | None":
         """None: the cursor is not a first load's."""
@@ -89,9 +95,8 @@ class LoadState:
 
 
 class Loaded(NamedTuple):
-    """Deals to be committed together with `state`; `way`: how they were read, `note` in words.
-
-    listed: they came with their associations.
+    """Deals to be committed together with `state`. note: how they were read, in words. listed: they
+    came with their associations.
     """
 
     state: LoadState
@@ -126,17 +131,19 @@ class FirstLoad:
         """Everything from `state` on; the last one has nothing left. Raises PermanentError where
         no way leads to the end."""
         while state.left:
-            note = _TOLD[state.way] + (f", because {state.why}." if state.why else ".")
-            listed = state.way != SEARCH
+            way = state
             try:
-                for lot in self._reading(state).lots():
+                for lot in self._reading(way).lots():
                     read = state.read + len(lot.records)
                     state = replace(state, left=tuple(lot.left), read=read)
-                    if not state.left:
+                    if ended := not state.left:
                         state = self._checked(state)
-                    yield Loaded(state, lot.records, note, listed)
+                    told = way.told if state.left else state.told
+                    yield Loaded(state, lot.records, told, listed=way.way != SEARCH)
+                    if ended:  # what is left now, if anything, is read another way
+                        break
             except (OutOfOrder, Refused) as why:
-                state = _anew(state, _next_way(state.way, why), str(why))
+                state = _other_way(state, why)
 
     def _reading(self, state: LoadState) -> SideBySide:
         lot = min(max(state.known.total // LOTS, LIST_LIMIT), LOT)
@@ -150,28 +157,37 @@ class FirstLoad:
         return SideBySide(reader, state.left, state.known, lot=lot)
 
     def _checked(self, state: LoadState) -> LoadState:
-        """The same, where as many deals came as the account counts; else the next way, anew."""
-        if state.way == CURSOR:
+        """The same, where as many deals came as the account counts; else the next way, anew. By the
+        last one it stays at what came, and the difference is told."""
+        if not state.known.total:
             return state
-        known = extent(self.calls)
-        expected = min(state.known.total, known.total)
+        expected = min(state.known.total, count(self.calls))
         if expected - state.read <= max(MISSING_FEW, expected * MISSING_SHARE):
             return state
-        why = f"only {state.read} of {expected} deals came by the way tried first"
-        return _anew(replace(state, known=known), _next_way(state.way, OutOfOrder(why)), why)
+        why = f"only {state.read} of {expected} deals came by the way tried before"
+        way = _next_way(state)
+        if way is None:
+            return replace(state, why=f"{state.read} of {expected} deals are all that it shows")
+        return _anew(state, way, why)
 
 
-def _next_way(way: str, why: Exception) -> str:
-    """Raises PermanentError behind the last one."""
-    if way == RANGES:
-        return SEARCH
-    if way == SEARCH:
-        return CURSOR
+def _next_way(state: LoadState) -> str | None:
+    """A few deals are first tried page by page, many last; None behind the last way."""
+    ways = [RANGES, SEARCH, CURSOR] if state.known.total > ONE_CURSOR else [CURSOR, SEARCH]
+    following = ways[ways.index(state.way) + 1 :]
+    return following[0] if following and state.known.total else None
+
+
+def _other_way(state: LoadState, why: OutOfOrder | Refused) -> LoadState:
+    """Raises `why`, or PermanentError, where there is none left."""
+    way = _next_way(state)
+    if way is not None:
+        return _anew(state, way, str(why))
     if isinstance(why, Refused):
         raise why
     raise PermanentError(
-        f"HubSpot's list of deals cannot be read to its end: {why}. Nothing is lost; try again "
-        "later and tell HubSpot's support if it lasts."
+        f"HubSpot's deals cannot be read to the end: {why}. Nothing is lost; try again later and "
+        "tell HubSpot's support if it lasts."
     )
 
 
@@ -181,9 +197,9 @@ def _anew(state: LoadState, way: str, why: str = "") -> LoadState:
     known = state.known
     spans: tuple[Span, ...] = _FROM_THE_TOP
     if way != CURSOR:
-        count = LIST_THREADS if way == RANGES else SEARCH_THREADS
-        step = (known.highest - known.lowest) // count + 1
-        marks = [known.lowest + n * step for n in range(1, count)]
+        spread = LIST_THREADS if way == RANGES else SEARCH_THREADS
+        step = (known.highest - known.lowest) // spread + 1
+        marks = [known.lowest + n * step for n in range(1, spread)]
         begins = ["0", *map(str, marks)]
         spans = tuple(Span(at, end) for at, end in zip(begins, [*marks, None], strict=True))
     return replace(state, way=way, left=spans, read=0, why=why)

@@ -1,9 +1,8 @@
 """HubSpot's JSON as the mirror's records. Pure; what HubSpot calls things ends here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from sync.crm.base import (
@@ -19,6 +18,7 @@ from sync.crm.base import (
     Unparsed,
 )
 from sync.crm.hubspot import extra, history, values
+from sync.crm.hubspot.table import Table
 from sync.crm.hubspot.values import Doubts
 
 Json = Mapping[str, Any]
@@ -54,6 +54,7 @@ PROPERTIES: Final = (
 )
 """What is asked of every deal, besides our own properties."""
 
+_FIELDS: Final = tuple(entry.name for entry in fields(Deal))
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final[Mapping[str, ExtraValue]] = {}
 
@@ -103,88 +104,98 @@ Counts = Mapping[str, Mapping[str, int]]
 
 
 def deals(records: Iterable[Json], around: Surroundings, counts: Counts) -> Mapped:
-    """Each record once, by its id; the ids merged into one come as removals."""
-    mapped = Mapped()
-    seen: set[str] = set()
+    """Each record once, by its id; the ids merged into one come as removals. A value that cannot be
+    understood is left empty and noted."""
+    once: dict[str, Json] = {}
     for record in records:
-        deal_id = str(record["id"])
-        if deal_id in seen:
-            continue
-        seen.add(deal_id)
-        doubts = Doubts(deal_id)
-        found = deal(record, around, counts, doubts)
-        mapped.deals.append(found)
-        mapped.changes += _changes(record, found, around, doubts)
-        mapped.removals += merged_away(record, found.modified_at)
-        mapped.unparsed += doubts.found()
+        once.setdefault(str(record["id"]), record)
+    table = Table(list(once.values()))
+    mapped = Mapped(deals=_deals(list(once), table, around, counts))
+    for n, (record, found) in enumerate(zip(table.records, mapped.deals, strict=True)):
+        if record.get("propertiesWithHistory"):
+            mapped.changes += _changes(record, found, around, table.doubts(n))
+        if table.props[n].get("hs_merged_object_ids"):
+            mapped.removals += merged_away(record, found.modified_at)
+    mapped.unparsed += table.unparsed()
     return mapped
 
 
-def deal(record: Json, around: Surroundings, counts: Counts, doubts: Doubts) -> Deal:
-    """One deal; a value that cannot be understood is left empty and noted in `doubts`."""
-    deal_id = str(record["id"])
-    props: Json = record.get("properties") or {}
-    pipeline_id, stage_id = values.text(props.get("pipeline")), values.text(props.get("dealstage"))
-    stage = around.stage(pipeline_id, stage_id)
-    status = deal_status(props, stage, doubts)
-    amount = doubts.parse("amount", values.number, props.get("amount"))
-    currency = (values.text(props.get("deal_currency_code")) or around.home_currency).upper()
-    amount_home = doubts.parse("amount_home", values.number, props.get("amount_in_home_currency"))
-    if amount_home is None and currency == around.home_currency:
-        amount_home = amount
-    close_date = doubts.parse("close_date", values.instant, props.get("closedate"))
-    probability = doubts.parse(
-        "stage_probability", values.probability, props.get("hs_deal_stage_probability")
-    )
-    modified_at = modified(record, doubts)
-    return Deal(
-        deal_id=deal_id,
-        name=values.text(props.get("dealname")) or "",
-        pipeline_id=pipeline_id,
-        stage_id=stage_id,
-        owner_id=values.text(props.get("hubspot_owner_id")),
-        status=status,
-        amount=amount,
-        currency=currency,
-        amount_home=amount_home,
-        close_date=close_date,
-        closed_at=None if status is DealStatus.OPEN else close_date,
-        created_at=_created(record, modified_at, doubts),
-        modified_at=modified_at,
-        stage_probability=stage.probability if probability is None and stage else probability,
-        rep_probability=doubts.parse(
-            "rep_probability", values.probability, props.get("hs_forecast_probability")
-        ),
-        rep_amount=doubts.parse("rep_amount", values.number, props.get("hs_forecast_amount")),
-        forecast_category=values.forecast_category(props.get("hs_manual_forecast_category")),
-        deal_type=values.text(props.get("dealtype")),
-        lead_source=values.text(props.get("hs_analytics_source")),
-        loss_reason=values.text(props.get("closed_lost_reason")),
-        next_step=values.text(props.get("hs_next_step")),
-        next_activity_at=doubts.parse(
-            "next_activity_at", values.instant, props.get("notes_next_activity_date")
-        ),
-        last_activity_at=doubts.parse(
-            "last_activity_at", values.instant, props.get("notes_last_updated")
-        ),
-        contact_count=_count(counts, "contacts", deal_id),
-        company_count=_count(counts, "companies", deal_id),
-        last_contacted_at=doubts.parse(
-            "last_contacted_at", values.instant, props.get("notes_last_contacted")
-        ),
-        contact_attempts=_whole(
-            doubts.parse("contact_attempts", values.number, props.get("num_contacted_notes"))
-        ),
-        last_reply_at=_last_reply(props, doubts),
-        own={name: values.text(props.get(name)) for name in around.own_properties if name in props},
-        extra=extra.values_of(props, around.extra, doubts) if around.extra else _NOTHING,
-    )
+def _deals(ids: Sequence[str], table: Table, around: Surroundings, counts: Counts) -> list[Deal]:
+    if not ids:
+        return []
+    columns = _columns(ids, table, around, counts)
+    return list(map(Deal, *(columns[name] for name in _FIELDS)))
 
 
-def deal_status(props: Json, stage: Stage | None, doubts: Doubts) -> DealStatus:
+def _columns(
+    ids: Sequence[str], table: Table, around: Surroundings, counts: Counts
+) -> dict[str, Sequence[Any]]:
+    """By field of Deal, a value for each record."""
+    pipelines, stage_ids = table.texts("pipeline"), table.texts("dealstage")
+    stages = list(map(around.stage, pipelines, stage_ids))
+    status = _statuses(table, stages)
+    home = around.home_currency
+    currencies = [(code or home).upper() for code in table.texts("deal_currency_code")]
+    amounts = table.numbers("amount", "amount")
+    close_dates = table.instants("close_date", "closedate")
+    modified_at = _modified(table)
+    probabilities = table.probabilities("stage_probability", "hs_deal_stage_probability")
+    attempts = table.numbers("contact_attempts", "num_contacted_notes")
+    return {
+        "deal_id": ids,
+        "name": [name or "" for name in table.texts("dealname")],
+        "pipeline_id": pipelines,
+        "stage_id": stage_ids,
+        "owner_id": table.texts("hubspot_owner_id"),
+        "status": status,
+        "amount": amounts,
+        "currency": currencies,
+        "amount_home": [
+            amount if at_home is None and currency == home else at_home
+            for at_home, amount, currency in zip(
+                table.numbers("amount_home", "amount_in_home_currency"),
+                amounts,
+                currencies,
+                strict=True,
+            )
+        ],
+        "close_date": close_dates,
+        "closed_at": [
+            None if is_now is DealStatus.OPEN else at
+            for is_now, at in zip(status, close_dates, strict=True)
+        ],
+        "created_at": _created(table, modified_at),
+        "modified_at": modified_at,
+        "stage_probability": [
+            stage.probability if stated is None and stage else stated
+            for stated, stage in zip(probabilities, stages, strict=True)
+        ],
+        "rep_probability": table.probabilities("rep_probability", "hs_forecast_probability"),
+        "rep_amount": table.numbers("rep_amount", "hs_forecast_amount"),
+        "forecast_category": table.categories("hs_manual_forecast_category"),
+        "deal_type": table.texts("dealtype"),
+        "lead_source": table.texts("hs_analytics_source"),
+        "loss_reason": table.texts("closed_lost_reason"),
+        "next_step": table.texts("hs_next_step"),
+        "next_activity_at": table.instants("next_activity_at", "notes_next_activity_date"),
+        "last_activity_at": table.instants("last_activity_at", "notes_last_updated"),
+        "contact_count": _count(counts, "contacts", ids),
+        "company_count": _count(counts, "companies", ids),
+        "last_contacted_at": table.instants("last_contacted_at", "notes_last_contacted"),
+        "contact_attempts": [None if number is None else int(number) for number in attempts],
+        "last_reply_at": _last_replies(table),
+        "own": [_own(props, around.own_properties) for props in table.props],
+        "extra": _extra(table, around),
+    }
+
+
+def _statuses(table: Table, stages: Sequence[Stage | None]) -> list[DealStatus]:
+    won, closed = table.truths("status", "hs_is_closed_won"), table.truths("status", "hs_is_closed")
+    return list(map(deal_status, won, closed, stages))
+
+
+def deal_status(won: bool | None, closed: bool | None, stage: Stage | None) -> DealStatus:
     """HubSpot's own word on the deal first, then the stage's definition; never the label."""
-    won = doubts.parse("status", values.truth, props.get("hs_is_closed_won"))
-    closed = doubts.parse("status", values.truth, props.get("hs_is_closed"))
     if won:
         return DealStatus.WON
     if closed is False:
@@ -208,12 +219,8 @@ def stage_status(stage: Stage | None) -> DealStatus:
 def modified(record: Json, doubts: Doubts) -> datetime:
     """When the deal was last changed; 1970 where HubSpot does not say, so that it is read again."""
     props: Json = record.get("properties") or {}
-    for raw in (props.get("hs_lastmodifieddate"), record.get("updatedAt"), record.get("createdAt")):
-        at = doubts.parse("modified_at", values.instant, raw)
-        if at is not None:
-            return at
-    doubts.note("modified_at", None)
-    return _NEVER
+    stated = (props.get("hs_lastmodifieddate"), record.get("updatedAt"), record.get("createdAt"))
+    return _first(stated, "modified_at", doubts) or _NEVER
 
 
 def merged_away(record: Json, at: datetime) -> Iterator[Removal]:
@@ -242,7 +249,9 @@ def listed_counts(record: Json, kind: str) -> tuple[int, bool]:
 
     The same contact comes once for each label of its association.
     """
-    found = (record.get("associations") or {}).get(kind) or {}
+    found = (record.get("associations") or {}).get(kind)
+    if not found:
+        return 0, True
     ids = {str(entry["id"]) for entry in found.get("results") or ()}
     return len(ids), not found.get("paging")
 
@@ -257,29 +266,53 @@ def _changes(record: Json, found: Deal, around: Surroundings, doubts: Doubts) ->
     )
 
 
-def _created(record: Json, modified_at: datetime, doubts: Doubts) -> datetime:
-    props: Json = record.get("properties") or {}
-    for raw in (props.get("createdate"), record.get("createdAt")):
-        at = doubts.parse("created_at", values.instant, raw)
+def _modified(table: Table) -> list[datetime]:
+    stated = table.instants("modified_at", "hs_lastmodifieddate")
+    return [at or modified(table.records[n], table.doubts(n)) for n, at in enumerate(stated)]
+
+
+def _created(table: Table, modified_at: Sequence[datetime]) -> list[datetime]:
+    stated = table.instants("created_at", "createdate")
+    return [
+        at
+        or _first([table.records[n].get("createdAt")], "created_at", table.doubts(n))
+        or modified_at[n]
+        for n, at in enumerate(stated)
+    ]
+
+
+def _first(stated: Iterable[Any], field: str, doubts: Doubts) -> datetime | None:
+    """The first that can be understood; that there is none is noted."""
+    for raw in stated:
+        at = doubts.parse(field, values.instant, raw)
         if at is not None:
             return at
-    doubts.note("created_at", None)
-    return modified_at
+    doubts.note(field, None)
+    return None
 
 
-def _last_reply(props: Json, doubts: Doubts) -> datetime | None:
+def _last_replies(table: Table) -> list[datetime | None]:
     """The last mail that came back, or the last meeting: somebody was there."""
-    replied = props.get("hs_sales_email_last_replied")
-    met = props.get("hs_latest_meeting_activity")
-    if not replied and not met:
-        return None
-    found = [doubts.parse("last_reply_at", values.instant, raw) for raw in (replied, met)]
-    return max((at for at in found if at is not None), default=None)
+    replied = table.instants("last_reply_at", "hs_sales_email_last_replied")
+    met = table.instants("last_reply_at", "hs_latest_meeting_activity")
+    return [
+        max(one, other) if one and other else one or other
+        for one, other in zip(replied, met, strict=True)
+    ]
 
 
-def _whole(number: Decimal | None) -> int | None:
-    return None if number is None else int(number)
+def _own(props: Json, names: Sequence[str]) -> dict[str, str | None]:
+    return {name: values.text(props[name]) for name in names if name in props}
 
 
-def _count(counts: Counts, kind: str, deal_id: str) -> int | None:
-    return counts[kind].get(deal_id, 0) if kind in counts else None
+def _extra(table: Table, around: Surroundings) -> Sequence[Mapping[str, Any]]:
+    if not around.extra:
+        return [_NOTHING] * len(table.records)
+    return [
+        extra.values_of(props, around.extra, table.doubts(n)) for n, props in enumerate(table.props)
+    ]
+
+
+def _count(counts: Counts, kind: str, ids: Sequence[str]) -> list[int | None]:
+    known = counts.get(kind)
+    return [None if known is None else known.get(deal_id, 0) for deal_id in ids]

@@ -31,6 +31,10 @@ def extent(calls: DealCalls) -> Extent:
     return Extent(total, lowest, highest)
 
 
+def count(calls: DealCalls) -> int:
+    return _outermost(calls, "ASCENDING")[1]
+
+
 def _outermost(calls: DealCalls, direction: str) -> tuple[int, int]:
     body = {
         "sorts": [{"propertyName": "hs_object_id", "direction": direction}],
@@ -78,6 +82,8 @@ class ByIdRanges:
         ids = _ascending(found, int(at))
         if following is not None and not (_is_id(following) and int(following) > max(ids or [-1])):
             raise OutOfOrder("a page does not end with the id at which the next one starts")
+        if following is None and len(ids) == LIST_LIMIT:  # it may have been left out
+            following = str(ids[-1] + 1)
         return Page(_whole(self._calls, answer), following)
 
     def trusted(self, known: Extent) -> None:

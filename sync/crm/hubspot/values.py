@@ -5,27 +5,36 @@ understand; callers count those. What the habits are: BEHAVIOR.md.
 """
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sync.crm.doubts import Doubts
 
 __all__ = [
     "Doubts",
+    "each_once",
     "forecast_category",
     "instant",
+    "instants",
     "iso",
     "number",
+    "numbers",
     "plain",
     "probability",
     "text",
+    "texts",
     "truth",
 ]
+
+T = TypeVar("T")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}([, \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.ASCII)
+_USUAL_NUMBERS: Final = re.compile(r"(?:(?:0|-?[1-9]\d{0,14})(?:\.\d{1,15})?\n)*", re.ASCII)
+"""One a line, each as `plain` writes it but for zeros behind the point."""
 _DIGITS: Final = 30
 """More digits on either side of the point than any amount has; keeps 1e999 out of memory."""
 
@@ -118,3 +127,50 @@ def forecast_category(raw: Any) -> str | None:
         return None
     upper = re.sub(r"[\s-]+", "_", value.strip().upper())
     return {"OMIT": "OMITTED", "CLOSED_WON": "CLOSED"}.get(upper, upper)
+
+
+def texts(raws: Sequence[Any]) -> list[str | None]:
+    """Each as `text` gives it."""
+    return [
+        raw if raw is None or (raw.__class__ is str and raw and not raw.isspace()) else text(raw)
+        for raw in raws
+    ]
+
+
+def numbers(raws: Sequence[Any]) -> list[Decimal | None]:
+    """Each as `number` gives it; raises ValueError where it does so for any."""
+    if _are_texts(raws):
+        filled = list(filter(None, raws))
+        lines = "\n".join([*filled, ""])
+        if _USUAL_NUMBERS.fullmatch(lines) and lines.count("\n") == len(filled):
+            return [_usual_number(raw) if raw else None for raw in raws]
+    return [number(raw) for raw in raws]
+
+
+def _usual_number(raw: str) -> Decimal:
+    return Decimal(raw.rstrip("0").rstrip(".") if "." in raw else raw)
+
+
+def instants(raws: Sequence[Any]) -> list[datetime | None]:
+    """Each as `instant` gives it; raises ValueError where it does so for any."""
+    if _are_texts(raws):
+        try:
+            found = [datetime.fromisoformat(raw) if raw else None for raw in raws]
+        except ValueError:
+            found = []
+        if found and all(at is None or at.tzinfo is UTC for at in found):
+            return found
+    return [instant(raw) for raw in raws]
+
+
+def each_once(parse: Callable[[Any], T | None], raws: Sequence[Any]) -> list[T | None]:
+    """Each as `parse` gives it, which is asked once for equal texts; raises what it raises."""
+    if not _are_texts(raws):
+        return [parse(raw) for raw in raws]
+    parsed = {raw: parse(raw) for raw in set(raws)}
+    return [parsed[raw] for raw in raws]
+
+
+def _are_texts(raws: Sequence[Any]) -> bool:
+    """All are texts or empty."""
+    return {str, type(None)}.issuperset(map(type, raws))

@@ -1,0 +1,309 @@
+"""A HubSpot that costs next to nothing, in a process of its own, so that clients are measured.
+
+It knows what a first load asks: the list from any id on, searches by id, batch reads, the account,
+pipelines and owners. Records of 40 properties are bytes made beforehand; only ids are put in. Ids
+are unevenly dense, as in old accounts. Latency and rate limits can be set.
+"""
+
+import asyncio
+import multiprocessing
+import random
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from multiprocessing.connection import Connection
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+TOKEN = "bench-token"
+STAGES = ("new", "meeting", "offer", "won", "lost")
+DIFFERENT = 1_000
+"""So many different records; beyond that they repeat under other ids."""
+FILLER = 17
+"""Properties beside those that dealpulse reads: 40 in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """latency_s: each answer's; limited: 190 requests in any 10 s and 5 searches in any second."""
+
+    deals: int
+    latency_s: float = 0.0
+    limited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the stub has seen: requests and how many of them were refused for their rate."""
+
+    requests: int
+    refused: int
+
+
+class Stub:
+    """A running stub, as its parent sees it."""
+
+    def __init__(self, url: str, pipe: Connection) -> None:
+        self.url = url
+        self._pipe = pipe
+
+    def counted(self) -> Counted:
+        """Since the last time."""
+        self._pipe.send("count")
+        return Counted(*self._pipe.recv())
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Stub]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(theirs, settings), daemon=True)
+    process.start()
+    try:
+        yield Stub(ours.recv(), ours)
+    finally:
+        process.terminate()
+        process.join(10)
+
+
+def _run(pipe: Connection, settings: Settings) -> None:
+    asyncio.run(_serve(pipe, settings))
+
+
+async def _serve(pipe: Connection, settings: Settings) -> None:
+    api = _Api(settings)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Protocol(api), "127.0.0.1", 0)
+
+    def answer() -> None:
+        pipe.recv()
+        pipe.send((api.requests, api.refused))
+        api.requests = api.refused = 0
+
+    loop.add_reader(pipe.fileno(), answer)
+    pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    await server.serve_forever()
+
+
+class _Protocol(asyncio.Protocol):
+    """HTTP/1.1 with kept connections, one request at a time on each."""
+
+    def __init__(self, api: "_Api") -> None:
+        self._api = api
+        self._buffer = b""
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, found, rest = self._buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lines = head.decode("latin-1").split("\r\n")
+        length = 0
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            if name.lower() == "content-length":
+                length = int(value)
+        if len(rest) < length:
+            return
+        self._buffer = rest[length:]
+        method, target, _ = lines[0].split(" ", 2)
+        status, body = self._api.answer(method, target, rest[:length])
+        head_out = (
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json;charset=utf-8\r\n"
+            f"Date: {formatdate(usegmt=True)}\r\n"
+            "X-HubSpot-RateLimit-Max: 190\r\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        payload = head_out.encode() + body
+        if self._api.latency_s:
+            asyncio.get_running_loop().call_later(self._api.latency_s, self._send, payload)
+        else:
+            self._send(payload)
+
+    def _send(self, payload: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(payload)
+
+
+class _Api:
+    def __init__(self, settings: Settings) -> None:
+        self.latency_s = settings.latency_s
+        self.requests = self.refused = 0
+        self._windows = {"general": (190, 10.0), "search": (5, 1.0)} if settings.limited else {}
+        self._turns: dict[str, deque[float]] = {"general": deque(), "search": deque()}
+        self._ids = _ids(settings.deals)
+        self._records = [_record(n) for n in range(DIFFERENT)]
+
+    def answer(self, method: str, target: str, raw: bytes) -> tuple[int, bytes]:
+        self.requests += 1
+        parts = urlsplit(target)
+        path = parts.path.rstrip("/")
+        if not self._allowed("search" if path.endswith("/search") else "general"):
+            self.refused += 1
+            policy = "SECONDLY" if path.endswith("/search") else "TEN_SECONDLY_ROLLING"
+            return 429, orjson.dumps({"status": "error", "policyName": policy})
+        if path.startswith("/account-info"):
+            return 200, orjson.dumps(_ACCOUNT)
+        if "/pipelines" in path:
+            return 200, orjson.dumps(_PIPELINES)
+        if "/associations" in path or "/owners" in path or "/properties" in path:
+            return 200, b'{"results":[]}'
+        if path.endswith("/search"):
+            return 200, self._search(orjson.loads(raw))
+        if path.endswith("/batch/read"):
+            return 200, self._batch(orjson.loads(raw))
+        return 200, self._list(parse_qs(parts.query))
+
+    def _allowed(self, bucket: str) -> bool:
+        if bucket not in self._windows:
+            return True
+        limit, interval_s = self._windows[bucket]
+        turns, now = self._turns[bucket], asyncio.get_running_loop().time()
+        while turns and turns[0] <= now - interval_s:
+            turns.popleft()
+        if len(turns) >= limit:
+            return False
+        turns.append(now)
+        return True
+
+    def _list(self, query: dict[str, list[str]]) -> bytes:
+        if query.get("archived") == ["true"]:
+            return b'{"results":[]}'
+        start = bisect_left(self._ids, int(query.get("after", ["0"])[0]))
+        stop = start + int(query.get("limit", ["10"])[0])
+        paging = b""
+        if stop < len(self._ids):
+            paging = b',"paging":{"next":{"after":"%d","link":""}}' % self._ids[stop]
+        return b'{"results":[%s]%s}' % (
+            self._shown(range(start, min(stop, len(self._ids)))),
+            paging,
+        )
+
+    def _search(self, body: dict[str, Any]) -> bytes:
+        first, last = 0, len(self._ids)
+        for group in body.get("filterGroups", ()):
+            for test in group["filters"]:
+                if test["propertyName"] != "hs_object_id":
+                    return b'{"total":0,"results":[]}'  # nothing has changed
+                beyond = test["operator"] == "GT"
+                first = bisect_left(self._ids, int(test["value"]) + beyond)
+        limit = int(body.get("limit", 10))
+        down = body.get("sorts", [{}])[0].get("direction") == "DESCENDING"
+        chosen = (
+            range(max(first, last - limit), last)
+            if down
+            else range(first, min(first + limit, last))
+        )
+        return b'{"total":%d,"results":[%s]}' % (last - first, self._shown(chosen))
+
+    def _batch(self, body: dict[str, Any]) -> bytes:
+        wanted = [bisect_left(self._ids, int(entry["id"])) for entry in body["inputs"]]
+        return b'{"status":"COMPLETE","results":[%s]}' % self._shown(wanted)
+
+    def _shown(self, numbers: Any) -> bytes:
+        shown = []
+        for n in numbers:
+            rest = self._records[n % DIFFERENT]
+            deal_id = b"%d" % self._ids[n]
+            shown.append(
+                b'{"id":"%s","properties":{"hs_object_id":"%s"%s'
+                % (deal_id, deal_id, rest)
+            )
+        return b",".join(shown)
+
+
+def _ids(count: int) -> list[int]:
+    """Four fifths of the ids lie close together in the last hundredth of their span."""
+    source = random.Random(1)
+    found, here = [], 9_000_000_000
+    for n in range(count):
+        here += source.randint(1, 2_000) if n < count // 5 else source.randint(1, 8)
+        found.append(here)
+    return found
+
+
+def _record(n: int) -> bytes:
+    """All of a record behind its id."""
+    source = random.Random(n)
+    created = datetime(2021, 1, 4, 8, tzinfo=UTC) + timedelta(minutes=source.randrange(2_500_000))
+    closing = created + timedelta(days=source.randrange(20, 200), seconds=source.randrange(86_400))
+    stage = source.choice(STAGES)
+    closed = stage in ("won", "lost")
+    amount = source.randrange(5_000, 2_000_000)
+    properties: dict[str, Any] = {
+        "dealname": f"{source.choice(('Blåfjell', 'Nordvik', 'Havbris', 'Acme'))} {n} rammeavtale",
+        "pipeline": "default",
+        "dealstage": stage,
+        "hubspot_owner_id": str(70_000_000 + source.randrange(40)),
+        "amount": str(amount),
+        "deal_currency_code": "NOK",
+        "amount_in_home_currency": str(amount),
+        "closedate": _iso(closing),
+        "createdate": _iso(created),
+        "hs_lastmodifieddate": _iso(created + timedelta(days=19, milliseconds=n)),
+        "hs_is_closed": str(closed).lower(),
+        "hs_is_closed_won": str(stage == "won").lower(),
+        "hs_deal_stage_probability": {"won": "1.0", "lost": "0.0"}.get(stage, "0.4"),
+        "hs_forecast_probability": source.choice((None, "0.5", "0.75")),
+        "hs_forecast_amount": str(amount / 2),
+        "hs_manual_forecast_category": source.choice((None, "COMMIT", "BEST_CASE", "PIPELINE")),
+        "dealtype": source.choice(("newbusiness", "existingbusiness")),
+        "hs_analytics_source": "DIRECT_TRAFFIC",
+        "closed_lost_reason": "Price" if stage == "lost" else None,
+        "hs_next_step": None if closed else "Ring tilbake over påske",
+        "notes_next_activity_date": None if closed else _iso(closing - timedelta(days=3)),
+        "notes_last_updated": _iso(created + timedelta(days=18)),
+        "hs_merged_object_ids": None,
+    }
+    properties |= {f"bench_property_{i}": f"value {source.randrange(10**9)}" for i in range(FILLER)}
+    inner = orjson.dumps(properties)[1:-1]
+    stamps = {"createdAt": _iso(created), "updatedAt": _iso(created), "archived": False}
+    linked = {
+        "contacts": {"results": [{"id": str(source.randrange(10**9)), "type": "deal_to_contact"}]}
+    }
+    behind = orjson.dumps({**stamps, "associations": linked})[1:]
+    return b"," + inner + b"}," + behind
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_ACCOUNT = {
+    "portalId": 147,
+    "timeZone": "Europe/Oslo",
+    "companyCurrency": "NOK",
+    "additionalCurrencies": [],
+    "uiDomain": "app.hubspot.com",
+}
+_PIPELINES = {
+    "results": [
+        {
+            "id": "default",
+            "label": "Sales",
+            "displayOrder": 0,
+            "stages": [
+                {
+                    "id": stage,
+                    "label": stage.title(),
+                    "displayOrder": n,
+                    "metadata": {
+                        "isClosed": str(stage in ("won", "lost")).lower(),
+                        "probability": {"won": "1.0", "lost": "0.0"}.get(stage, "0.4"),
+                    },
+                }
+                for n, stage in enumerate(STAGES)
+            ],
+        }
+    ]
+}

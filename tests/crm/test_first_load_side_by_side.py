@@ -1,0 +1,87 @@
+"""Many deals are loaded by ranges of ids, else by searches, else page by page: none is missed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+
+from sync.crm.base import DealPage
+from sync.errors import PermanentError
+from sync.sandbox.faults import FaultKind
+from tests.crm.conftest import Mirror, Open, Portal, deal
+from tests.crm.scripted import Asked, Say, scripted
+
+DEALS = 2_300
+"""More than are read by one cursor."""
+
+
+@pytest.fixture
+def api_version() -> str:
+    return "2026-09"
+
+
+@pytest.fixture
+def portal(portal_of: Open) -> Portal:
+    return loaded(portal_of)
+
+
+def loaded(portal_of: Open, count: int = DEALS, **behaviour: object) -> Portal:
+    """No rate limit: with a clock that only tests move, waiting would be a matter of luck."""
+    return portal_of((deal(str(n)) for n in range(count)), rate_limit=None, **behaviour)
+
+
+def asked(portal: Portal) -> Counter[str]:
+    """Requests for deals since the last time, by what they are."""
+    return Counter(
+        "list" if r.method == "GET" and r.path.endswith("/deals") else r.path.rsplit("/", 1)[-1]
+        for r in portal.sandbox.requests
+        if "/deals" in r.path and "pipelines" not in r.path
+    )
+
+
+def ids(pages: list[DealPage]) -> list[str]:
+    return [found.deal_id for page in pages for found in page.deals]
+
+
+def test_ranges_of_ids_bring_every_deal_once(portal: Portal) -> None:
+    pages = list(portal.pages())
+    assert Counter(ids(pages)) == Counter(portal.crm.deal_ids())
+    assert portal.mirror.cursor is not None
+    assert set(portal.mirror.cursor) == {"since"}
+    assert {note for page in pages for note in page.notes} == {
+        "Deals were loaded from several ids on at a time."
+    }
+    requests = asked(portal)
+    assert requests["list"] <= DEALS / 100 + 2 + 12, "each split costs part of a page"
+    assert requests["search"] == 3
+
+
+def test_an_opaque_cursor_is_noticed_and_searches_take_over(portal_of: Open) -> None:
+    portal = loaded(portal_of, list_after="opaque")
+    pages = list(portal.pages())
+    assert Counter(ids(pages)) == Counter(portal.crm.deal_ids())
+    (note,) = {note for page in pages for note in page.notes}
+    assert note.startswith("Deals were loaded by several searches at a time, because HubSpot ref")
+    assert asked(portal)["search"] >= DEALS / 200
+    assert {found.contact_count for found in portal.mirror.deals.values()} == {0}
+
+
+def test_searches_are_not_ended_by_the_most_they_show(portal_of: Open) -> None:
+    portal = loaded(portal_of, list_after="opaque", search_results=400)
+    assert Counter(ids(list(portal.pages()))) == Counter(portal.crm.deal_ids())
+
+
+@pytest.mark.parametrize("list_after", ["id", "opaque"])
+def test_a_load_stopped_anywhere_goes_on_and_asks_little_again(
+    portal_of: Open, list_after: str
+) -> None:
+    portal = loaded(portal_of, list_after=list_after)
+    whole = len(list(portal.pages()))
+    for committed in (1, whole // 3, whole - 1):
+        portal.mirror = Mirror()
+        first = list(islice(portal.pages(), committed))
+        resumed = portal.source_of(portal.connect())
+        rest = list(portal.pages(resumed))
+        assert Counter(ids([*first, *rest])) == Counter(portal.crm.deal_ids())
+        resumed.close()
