@@ -37,8 +37,10 @@ DEAD_OVER_NORM: Final = 3.321928094887362
 CONFIDENCE_Z: Final = 1.959963984540054
 """Of a two-sided 95 % interval."""
 
-ENOUGH_TO_COMPARE: Final = 20
-"""Earlier deals in the same stage below which the whole pipeline's are looked at."""
+ENOUGH_TO_COMPARE: Final = 75
+"""So many earlier deals are looked at, at the least: without a win among them they bound the chance
+at 4.9 %. Where fewer stood as long as a deal has, the longest of them are taken, on the ground that
+a chance does not rise with standing still."""
 
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
 
@@ -146,28 +148,30 @@ def state() -> pl.Expr:
     )
 
 
-def precedents(open_deals: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+def precedents(
+    open_deals: pl.DataFrame, stays: pl.DataFrame, *, enough: int = ENOUGH_TO_COMPARE
+) -> pl.DataFrame:
     """What became of earlier deals that stood in a stage for as long as each open deal does.
 
     `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage. Columns: connection,
-    deal_id, compared_with (stage; pipeline = any stage of it, where fewer than
-    `ENOUGH_TO_COMPARE` are known of the stage), earlier (decided deals), earlier_won,
-    chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null where
-    nothing is known.
+    deal_id, compared_with (stage; pipeline = any stage of it, where fewer than `enough` are known
+    of the stage), earlier (decided deals), earlier_won, from_days (what the shortest of them
+    stood), chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null where
+    nothing is known, or not how long the deal has stood.
     """
     decided = stays.filter(pl.col("outcome").is_in(("won", "lost")))
     by_stage = _longest(decided, _STAGE)
     by_pipeline = _longest(decided, _STAGE[:2])
-    told = _looked_up(
-        _looked_up(open_deals, by_stage, _STAGE, "stage"), by_pipeline, _STAGE[:2], "pipeline"
-    )
-    own = pl.col("stage_count") >= ENOUGH_TO_COMPARE
+    told = _looked_up(open_deals, by_stage, _STAGE, "stage", enough)
+    told = _looked_up(told, by_pipeline, _STAGE[:2], "pipeline", enough)
+    own = pl.col("stage_count") >= enough
     return (
         told.select(
             *KEY,
             compared_with=pl.when(own).then(pl.lit("stage")).otherwise(pl.lit("pipeline")),
             earlier=pl.when(own).then("stage_count").otherwise("pipeline_count"),
             earlier_won=pl.when(own).then("stage_won").otherwise("pipeline_won"),
+            from_days=pl.when(own).then("stage_from").otherwise("pipeline_from"),
         )
         .with_columns(chance_at_most=_upper(pl.col("earlier_won"), pl.col("earlier")))
         .sort(*KEY)
@@ -182,10 +186,12 @@ def _longest(stays: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
 
 
 def _looked_up(
-    asked: pl.DataFrame, known: pl.DataFrame, place: Sequence[str], prefix: str
+    asked: pl.DataFrame, known: pl.DataFrame, place: Sequence[str], prefix: str, enough: int
 ) -> pl.DataFrame:
-    """`asked` with how many of `known` stayed at least as long in the place, and how many won."""
-    names = f"{prefix}_count", f"{prefix}_won"
+    """`asked` with how many of `known` stayed at least as long in the place (or, where those are
+    fewer, the `enough` that stayed longest), how many won, and from how many days on.
+    """
+    names = f"{prefix}_count", f"{prefix}_won", f"{prefix}_from"
     groups = {
         key: _tail(frame.sort("days"))
         for key, frame in known.join(asked, on=place, how="semi")
@@ -194,13 +200,17 @@ def _looked_up(
     }
     parts = []
     for key, frame in asked.partition_by(place, as_dict=True).items():
-        days = frame["days_in_stage"].cast(pl.Float64).fill_null(np.inf).to_numpy()
+        stood = frame["days_in_stage"].cast(pl.Float64)
         longest, won_from = groups.get(key, (np.empty(0), np.zeros(1, np.int64)))
-        at = np.searchsorted(longest, days, side="left")
+        at = np.searchsorted(longest, stood.fill_null(np.inf).to_numpy(), side="left")
+        at = np.minimum(at, max(len(longest) - enough, 0))
+        at = np.where(stood.is_null().to_numpy(), len(longest), at)
+        shortest = np.append(np.floor(longest), 0.0)[at]
         parts.append(
             frame.with_columns(
                 pl.Series(names[0], len(longest) - at, pl.Int64),
                 pl.Series(names[1], won_from[at], pl.Int64),
+                pl.Series(names[2], shortest).cast(pl.Int64),
             )
         )
     if not parts:

@@ -116,6 +116,7 @@ RULES: Final = (
             "stage": pl.coalesce("stage", "stage_id"),
             "earlier": pl.col("earlier"),
             "earlier_won": pl.col("earlier_won"),
+            "from_days": pl.col("from_days"),
             "chance_at_most": pl.col("chance_at_most").round(4),
         },
         effect="gone",
@@ -127,12 +128,12 @@ RULES: Final = (
             "nb": "Lukk den som tapt, eller planlegg en aktivitet hvis du vet bedre.",
         },
         message={
-            "en": "Silent for {days} working days and {days_in_stage} days in {stage}: of "
-            "{earlier} earlier deals that stood as long {earlier_won} were won (at most "
-            "{chance_at_most:percent}, 95 % interval).",
-            "nb": "Uten aktivitet på {days} virkedager og {days_in_stage} dager i {stage}: av "
-            "{earlier} tidligere avtaler som sto så lenge, ble {earlier_won} vunnet (høyst "
-            "{chance_at_most:percent}, 95 %-intervall).",
+            "en": "Silent for {days} working days, {days_in_stage} days in {stage}: of {earlier} "
+            "earlier deals that stood for {from_days:days} or more {earlier_won} were won (at "
+            "most {chance_at_most:percent}, 95 % interval).",
+            "nb": "Uten aktivitet på {days} virkedager, {days_in_stage} dager i {stage}: av "
+            "{earlier} tidligere avtaler som sto i {from_days:days} eller mer, ble {earlier_won} "
+            "vunnet (høyst {chance_at_most:percent}, 95 %-intervall).",
         },
         brief={
             "en": "{earlier_won} of {earlier} that stood as long were won",

@@ -1,4 +1,4 @@
-"""What was computed: forecast and quality. These commands read the mirror only."""
+"""What was computed: the forecast. This command reads the mirror only."""
 
 from functools import partial
 from typing import Annotated
@@ -10,13 +10,11 @@ from sync.config.model import Connection
 from sync.report.all_connections import all_connections_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import ForecastSegment
-from sync.report.quality import quality_report
 from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Look")(forecast)
-    app.command(rich_help_panel="Look")(quality)
 
 
 def forecast(
@@ -55,25 +53,3 @@ def forecast(
         several = connection is None and by == ForecastSegment.TOTAL and len(config.connections) > 1
         together = partial(all_connections_report, app.engine, config) if several else None
         show_each(app, connection, form, build, together)
-
-
-def quality(
-    context: typer.Context,
-    deals: Annotated[
-        int, typer.Option(help="How many of the worst deals to list; 0 = the rules only.", min=0)
-    ] = 10,
-    connection: ConnectionOption = None,
-    form: FormatOption = Format.TABLE,
-) -> None:
-    """What is wrong with the open deals: findings by rule, and the worst deals.
-
-    CSV has the deals alone; with --deals 0 the rules.
-    """
-    state: State = context.obj
-    with state.app() as app:
-
-        def build(settings: Connection) -> list[Report]:
-            reports = quality_report(app.engine, settings.name, app.config, worst=deals)
-            return reports[-1:] if form is Format.CSV else reports
-
-        show_each(app, connection, form, build)

@@ -217,12 +217,22 @@ def test_where_the_stage_is_new_its_pipeline_is_looked_at() -> None:
     assert (told["compared_with"], told["earlier"]) == ("pipeline", 80)
 
 
+def test_the_longest_standing_are_taken_where_nobody_stood_as_long() -> None:
+    """A deal of three years is judged by those of 200 days, not called unknown."""
+    difference, moves, _ = dead()
+    since = AS_OF - timedelta(days=1100)
+    long_ago = {"created_at": since, "stage_entered_at": since, "last_activity_at": since}
+    told = facts(difference | long_ago, *moves)
+    assert (told["earlier"], told["from_days"], told["archive"]) == (75, 200, True)
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 400), st.booleans()), max_size=60),
     st.one_of(st.none(), st.integers(0, 420)),
+    st.integers(1, 20),
 )
 def test_precedents_are_those_a_plain_count_finds(
-    known: list[tuple[float, bool]], days: int | None
+    known: list[tuple[float, bool]], days: int | None, enough: int
 ) -> None:
     stays = pl.DataFrame(
         [
@@ -242,13 +252,19 @@ def test_precedents_are_those_a_plain_count_finds(
         | {"days_in_stage": pl.Int64},
         orient="row",
     )
-    told = precedents(asked, stays).row(0, named=True)
-    as_long = [won for stayed, won in known if days is not None and stayed >= days]
-    assert (told["earlier"], told["earlier_won"]) == (len(as_long), sum(as_long))
-    if as_long:
-        assert sum(as_long) / len(as_long) <= told["chance_at_most"] <= 1
-    else:
-        assert told["chance_at_most"] is None
+    told = precedents(asked, stays, enough=enough).row(0, named=True)
+    if days is None:
+        assert (told["earlier"], told["chance_at_most"]) == (0, None)
+        return
+    as_long = sum(stayed >= days for stayed, _ in known)
+    count = min(len(known), max(as_long, enough))
+    assert told["earlier"] == count
+    if count:
+        shortest = sorted(stayed for stayed, _ in known)[-count]
+        certain = sum(won for stayed, won in known if stayed > shortest)
+        tied = sum(won for stayed, won in known if stayed == shortest)
+        assert certain <= told["earlier_won"] <= certain + tied
+        assert told["earlier_won"] / count <= told["chance_at_most"] <= 1
 
 
 # --- the finding

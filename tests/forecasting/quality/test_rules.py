@@ -117,6 +117,7 @@ def dead() -> Case:
         "stage": "Proposal",
         "earlier": 80,
         "earlier_won": 0,
+        "from_days": 200,
         "chance_at_most": 0.0458,
     }
     return {**difference, "next_activity_at": None, "others": rows}, moves, evidence
