@@ -1,0 +1,104 @@
+"""What a cycle asks of HubSpot and writes, whatever the account's size."""
+
+import pytest
+from sqlalchemy import select
+
+from sync.mirror import schema
+from sync.mirror.engine import reading
+from tests.crm.conftest import deal
+from tests.fake_clock import START
+from tests.jobs.conftest import Build, House
+
+TABLES = (schema.deal, schema.deal_change, schema.owner, schema.stage, schema.unparsed_value)
+
+
+def cycle(house: House, minutes: float = 15) -> list[str]:
+    """The requests of the next pull of the running daemon."""
+    house.clock.advance(minutes=minutes)
+    house.sent()
+    house.pull()
+    return house.sent()
+
+
+def contents(house: House) -> list[object]:
+    with reading(house.app.engine) as snapshot:
+        return [snapshot.execute(select(t).order_by(*t.primary_key)).all() for t in TABLES]
+
+
+@pytest.mark.parametrize("binned", [0, 450])
+def test_a_cycle_with_nothing_changed_costs_six_requests_and_writes_no_row(
+    house_of: Build, binned: int
+) -> None:
+    """A full bin is paged, not listed, each cycle."""
+    gone = (deal(f"gone {n}", archived_at=START) for n in range(binned))
+    house = house_of([*gone, *(deal(str(n)) for n in range(120))])
+    house.pull()
+    cycle(house, minutes=90)  # the last of what the load itself changed
+    before = contents(house)
+    costs = [len(cycle(house)) for _ in range(8)]
+    assert max(costs) <= 6, costs
+    assert min(costs) == 3, "pipelines, search, bin"
+    assert contents(house) == before
+
+
+def test_the_cost_of_a_quiet_cycle_does_not_grow_with_the_deals(house_of: Build) -> None:
+    costs = []
+    for deals in (3, 400):
+        house = house_of(deal(str(n)) for n in range(deals))
+        house.pull()
+        costs.append(len(cycle(house)))
+        house.app.engine.dispose()
+        return_to_empty(house)
+    assert costs[0] == costs[1]
+
+
+def return_to_empty(house: House) -> None:
+    """The next house of this test has another account, which one mirror refuses to mix."""
+    with house.app.engine.begin() as transaction:
+        for table in reversed(schema.metadata.sorted_tables):
+            transaction.execute(table.delete())
+
+
+def test_300_changed_deals_cost_twelve_requests(house_of: Build) -> None:
+    house = house_of(deal(str(n)) for n in range(400))
+    house.pull()
+    cycle(house)
+    for deal_id in house.crm.deal_ids()[:300]:
+        house.crm.edit(deal_id, {"amount": "7"})
+    requests = cycle(house)
+    assert len(requests) <= 12, requests
+    assert sum(row.amount == 7 for row in house.living().values()) == 300
+
+
+def test_a_new_process_asks_whose_account_it_is(house_of: Build) -> None:
+    house = house_of([deal("a")])
+    house.pull()
+    assert not any("/details" in request for request in cycle(house))
+    house.ctx = house.restarted()
+    assert any("/details" in request for request in cycle(house))
+
+
+def test_owners_are_asked_for_once_an_hour(house_of: Build) -> None:
+    house = house_of([deal("a")])
+    house.pull()
+    asked = [any("owners" in request for request in cycle(house)) for _ in range(8)]
+    assert asked == [False, False, False, True, False, False, False, True]
+
+
+def test_a_full_bin_is_gone_through_page_by_page(house_of: Build) -> None:
+    """Archived deals are found, and restored ones come back, wherever in the bin they are."""
+    gone = (deal(f"gone {n}", archived_at=START) for n in range(250))
+    house = house_of([*gone, *(deal(str(n)) for n in range(20))])
+    house.pull()
+    archived, other = house.crm.id_of("3"), house.crm.id_of("4")
+    for deal_id in (archived, other):
+        house.crm.archive(deal_id)
+    for _ in range(4):
+        cycle(house)
+    assert archived not in house.living()
+    house.crm.restore(archived)
+    house.crm.purge(other)
+    for _ in range(4):
+        cycle(house)
+    assert archived in house.living()
+    assert house.deals()[other].removed_reason == "purged"
