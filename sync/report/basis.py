@@ -49,12 +49,12 @@ class Basis:
             "left_out": dict(self.left_out),
         }
 
-    def notes(self, definition: str) -> list[str]:
-        """The same as sentences under a table."""
+    def notes(self, definition: str, *, seen: str | None = None) -> list[str]:
+        """The same as sentences under a table. `seen`: over what time, where not the window."""
+        over = seen or f"from {self.window_start} to {self.window_end}"
         told = [
             f"As of {local_time(self.as_of, self.zone)}: {definition}",
-            f"From what was seen from {self.window_start} to {self.window_end}; "
-            f"the mirror holds {self.sample} deals.",
+            f"From what was seen {over}; the mirror holds {self.sample} deals.",
         ]
         reasons = [_LEFT_OUT[reason].format(count) for reason, count in self.left_out.items()]
         return [*told, *(f"Left out: {reason}." for reason in reasons)]

@@ -231,6 +231,6 @@ def _cohorts(found: Measured, basis: Basis, names: Names) -> Report:
         _COHORT,
         rows,
         basis.facts(COHORTS),
-        basis.notes(f"{COHORTS}."),
+        basis.notes(f"{COHORTS}.", seen="since the first deal"),
         basis.zone,
     )

@@ -146,7 +146,7 @@ def monthly_report(engine: Engine, connection: str, mix: VelocitySegment) -> Rep
         rows=lines,
         facts=basis.facts(_MONTHLY) | {"mix_of": mixed.value},
         notes=[
-            *basis.notes(f"{_MONTHLY}."),
+            *basis.notes(f"{_MONTHLY}.", seen="in each month"),
             f"Mix: what other shares of each {mixed.value} than in the month before did. "
             "The last month is not over.",
             "Textbook win rate and cycle, so that months can be added up; see --by for the ones "

@@ -115,6 +115,7 @@ def _outcomes(
         {
             "what_if": each.label,
             **{name: getattr(each.drivers, name) for name in what_if.DRIVERS},
+            "opportunities": round(each.drivers.opportunities),
             "sales_velocity": each.drivers.sales_velocity,
             "gain": each.gain,
             "gain_per_quarter": each.gain * PERIOD_DAYS["quarter"],
