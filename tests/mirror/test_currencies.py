@@ -106,7 +106,10 @@ def test_configured_rates_win_where_that_is_configured(engine: Engine) -> None:
         euros("2", currency="NOK"),
         euros("3", currency="USD", amount_home=Decimal(950)),
     )
-    given = {"rates": {"EUR": Decimal(20), "NOK": Decimal(3)}, "rates_win": True}
+    given: dict[str, Any] = {
+        "rates": {"EUR": Decimal(20), "NOK": Decimal(3)},
+        "rates_win": True,
+    }
     assert amounts(engine, **given) == {"1": 2000.0, "2": 100.0, "3": 950.0}
     assert frame(engine, **given).row(0, named=True)["rep_amount"] == 200.0
 

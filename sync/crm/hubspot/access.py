@@ -19,6 +19,7 @@ SCOPES: Final = (
     "crm.objects.owners.read",
     "crm.objects.contacts.read",
     "crm.objects.companies.read",
+    "settings.currencies.read",
 )
 """All that dealpulse uses; what an app asks for unless the configuration says otherwise."""
 
@@ -56,6 +57,14 @@ def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], s
         )
         return f"{answer['total']} deals"
 
+    def rates() -> str:
+        record = client.get(paths.account, what="the account's details", expect="portalId")
+        others = definitions.account(record).currencies[1:]
+        if not others:
+            return "not needed: the account has one currency"
+        client.get(paths.exchange_rates, _ONE, what="the exchange rates", expect="results")
+        return f"readable, for {', '.join(others)}"
+
     deals, reading = "crm.objects.deals.read", "reading"
     yield "account", account, "oauth", reading
     yield "deals", listed(paths.deals, "the list of deals"), deals, reading
@@ -66,6 +75,7 @@ def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], s
         query = [*_ONE, ("associations", kind)]
         attempt = listed(paths.deals, f"the {kind} of deals", query)
         yield f"{kind} of deals", attempt, f"crm.objects.{kind}.read", "data quality"
+    yield "exchange rates", rates, "settings.currencies.read", "amounts in other currencies"
     yield "property groups", _groups(client), "crm.schemas.deals.write", "writing"
 
 
