@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class DealStatus(StrEnum):
@@ -133,9 +133,9 @@ class ExchangeRate:
     valid_from: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a load makes a million, and frozen costs ten times as much
 class Deal:
-    """One deal as the CRM holds it now.
+    """One deal as the CRM holds it now; never changed once made.
 
     amount: in `currency` (None = the CRM left it empty); amount_home: the CRM's own conversion
     to the account's home currency where it gives one. close_date: expected close while open.
@@ -312,13 +312,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class AccessCheck:
-    """One thing tried by `dealpulse check`. `remedy`: what to do when not ok."""
+    """One thing tried by `dealpulse check`. `remedy`: what to do when not ok; `scope`: what the
+    token needs for it, where the CRM has scopes."""
 
     what: str
     ok: bool
     detail: str
     remedy: str = ""
     needed_for: str = "reading"
+    scope: str = ""
 
 
 KnownVersions = Callable[[Sequence[str]], Mapping[str, frozenset[datetime]]]
@@ -480,6 +482,16 @@ class FollowUps(Protocol):
 
     def close_others(self, standing: Collection[tuple[str, str]]) -> int:
         """Mark as done what we opened for a (deal, rule) that is not `standing`; how many."""
+
+
+@runtime_checkable
+class MovesDeals(Protocol):
+    """Closing deals as lost and opening them again, for CRMs whose API can take that back."""
+
+    def move(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
+        """One outcome per record, in the order of `batch`. Values: status (open or lost), stage
+        (where being lost is a stage), close_date (ISO UTC) and loss_reason; None = empty.
+        """
 
 
 class CrmSink(Protocol):

@@ -10,6 +10,7 @@ from sync.report.table import Column, Report
 _COLUMNS = (
     Column("outcome", ""),
     Column("what", "Tried"),
+    Column("scope", "Scope"),
     Column("detail", "Found"),
     Column("remedy", "What to do"),
 )
@@ -35,6 +36,7 @@ def check_report(
         {
             "outcome": "ok" if c.ok else ("failed" if c in needed else "off"),
             "what": c.what,
+            "scope": c.scope,
             "detail": c.detail,
             "remedy": "" if c.ok else c.remedy,
         }

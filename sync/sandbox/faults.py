@@ -9,6 +9,7 @@ FaultKind = Literal[
     "html_502",
     "html_200",
     "truncated_json",
+    "short_body",
     "empty_body",
     "reset_before",
     "reset_after_commit",
@@ -32,7 +33,8 @@ FaultKind = Literal[
     "half_answer_207",
 ]
 """reset_before: the connection breaks before anything happened; reset_after_commit: the request
-was carried out and the answer is lost, as with truncated_json, empty_body, html_200, null_200 and
+was carried out and the answer is lost, as with truncated_json, short_body (the connection ends
+before the promised length), empty_body, html_200, null_200 and
 not_json_content_type. no_paging: the answer does not tell that there is more. half_answer_207: of
 several records the last is left out for trouble that may pass. hang_before and hang_after_commit
 are the two resets, after a wait. All others answer instead of carrying out; slow only delays."""
@@ -42,6 +44,7 @@ COMMON: tuple[FaultKind, ...] = (
     "html_502",
     "html_200",
     "truncated_json",
+    "short_body",
     "empty_body",
     "reset_before",
     "reset_after_commit",

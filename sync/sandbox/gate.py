@@ -66,6 +66,14 @@ class Answer:
     def header(self, name: bytes, value: bytes) -> None:
         self.headers = [(k, v) for k, v in self.headers if k.lower() != name] + [(name, value)]
 
+    async def send_half(self, send: Send) -> None:
+        """Promise the whole length."""
+        self.header(b"content-length", str(len(self.body)).encode())
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await send(start)
+        half = self.body[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+
     async def send(self, send: Send, now: datetime) -> None:
         self.header(b"date", format_datetime(now, usegmt=True).encode())
         self.header(b"content-length", str(len(self.body)).encode())
@@ -136,6 +144,9 @@ class Gate:
         self._log(scope, 0 if broken or answer is None else answer.status)
         if broken or answer is None:
             await _break(scope, receive)
+        elif fault is not None and fault.kind == "short_body":
+            await answer.send_half(send)
+            await _break(scope, receive, reset=False)
         else:
             await answer.send(send, self._clock.now())
 
@@ -189,10 +200,12 @@ def _curtail(answer: Answer, kind: str) -> None:
     answer.body = orjson.dumps(body)
 
 
-async def _break(scope: Scope, receive: Receive) -> None:
-    """Reset the connection instead of answering, and wait until it is gone."""
+async def _break(scope: Scope, receive: Receive, *, reset: bool = True) -> None:
+    """End the connection, with a reset or after what was sent, and wait until it is gone."""
     transport = _transports.get((scope["client"], scope["server"]))
-    if transport is not None:
+    if transport is not None and not reset:
+        transport.close()
+    elif transport is not None:
         sock: Any = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):  # the other side may have gone already
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -33,6 +33,13 @@ def test_a_token_with_every_scope_passes_and_nothing_is_written(portal: Portal) 
     assert len(sent) == len(found) + 1  # for the rates the account is asked for its currencies
 
 
+def test_every_row_names_the_scope_that_it_needs(portal: Portal) -> None:
+    scopes = {what: check.scope for what, check in checked(portal).items()}
+    assert all(scopes.values())
+    assert scopes["owners"] == "crm.objects.owners.read"
+    assert scopes["deals"] == "crm.objects.deals.read"
+
+
 def test_a_missing_scope_is_named_and_the_others_are_tried_all_the_same(portal: Portal) -> None:
     portal.crm.set_scopes(portal.sandbox.token, READING)
     found = checked(portal)

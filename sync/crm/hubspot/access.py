@@ -94,13 +94,17 @@ def _groups(client: HubSpotClient) -> Callable[[], str]:
 
 def _tried(what: str, attempt: Callable[[], str], scope: str, use: str) -> AccessCheck:
     try:
-        return AccessCheck(what, ok=True, detail=attempt(), needed_for=use)
+        return AccessCheck(what, ok=True, detail=attempt(), needed_for=use, scope=scope)
     except AuthError as error:
         if not error.missing_scopes and what == "account":
             raise
         scopes = " or ".join(error.missing_scopes) or scope
         remedy = f"Add the scope {scopes} to the token's app or service key in HubSpot."
-        return AccessCheck(what, ok=False, detail=str(error), remedy=remedy, needed_for=use)
+        return AccessCheck(
+            what, ok=False, detail=str(error), remedy=remedy, needed_for=use, scope=scope
+        )
     except PermanentError as error:
         remedy = "Correct what the message names, then check again."
-        return AccessCheck(what, ok=False, detail=str(error), remedy=remedy, needed_for=use)
+        return AccessCheck(
+            what, ok=False, detail=str(error), remedy=remedy, needed_for=use, scope=scope
+        )
