@@ -249,6 +249,13 @@ EXCHANGES = [
     Exchange(
         "v3-multicurrency",
         "GET",
+        "/settings/v3/currencies/exchange-rates",
+        "/settings/v3/currencies/exchange-rates?limit=100",
+        200,
+    ),
+    Exchange(
+        "v3-multicurrency",
+        "GET",
         "/settings/v3/currencies/company-currency",
         "/settings/v3/currencies/company-currency",
         200,
