@@ -20,7 +20,7 @@ def examine(ctx: JobContext, *, cure: bool, most: int) -> Examination:
         found: Counter[str] = Counter()
         named: list[Difference] = []
         for difference in _differences(ctx, listing):
-            found[difference.why] += 1
+            found[difference.why.value] += 1
             if len(named) < most:
                 named.append(difference)
         counts = {}

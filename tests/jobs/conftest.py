@@ -25,8 +25,11 @@ from tests.fake_clock import FakeClock
 class House:
     """`crm`: what people do in it. `sent`: requests since the last time, as `GET /path?query`."""
 
-    def __init__(self, sandbox: Sandbox, app: App, clock: FakeClock) -> None:
+    def __init__(
+        self, sandbox: Sandbox, installation: Installation, app: App, clock: FakeClock
+    ) -> None:
         self.sandbox = sandbox
+        self.installation = installation
         self.crm = sandbox.crm
         self.app = app
         self.clock = clock
@@ -86,6 +89,6 @@ def house_of(tmp_path: Path, database_url: str, clock: FakeClock) -> Iterator[Bu
             sandbox = stack.enter_context(serve(company(deals), clock=clock, behaviour=switches))
             installation = Installation(tmp_path, sandbox.url, sandbox.token, database_url)
             app = stack.enter_context(installation.write().app(clock))
-            return House(sandbox, app, clock)
+            return House(sandbox, installation, app, clock)
 
         yield build
