@@ -98,13 +98,23 @@ def evaluate(
     horizon = _followed(spells) if improvement.new_deals_only else None
     cells = _cells(spells, horizon)
     alone = improvement.by is None
-    return [_effect(measure, cells, alone, horizon) for measure in MEASURES]
+    early = _not_followed(spells, horizon)
+    return [_effect(measure, cells, alone, early) for measure in MEASURES]
 
 
 def _followed(spells: pl.DataFrame) -> float | None:
     """How long the oldest deals created since are followed: none is judged beyond that."""
     longest = spells.filter(pl.col("late"))["to_days"].quantile(0.9, "linear")
     return None if longest is None else float(longest)
+
+
+def _not_followed(spells: pl.DataFrame, horizon: float | None) -> str | None:
+    """Why new deals cannot be judged yet: fewer days than half of the earlier wins took."""
+    before = incidence(spells.filter(pl.col("in_group") & ~pl.col("late")), [])
+    usual = before["median_days"].to_list()
+    if horizon is None or not usual or usual[0] is None or horizon >= usual[0]:
+        return None
+    return f"deals are followed for {horizon:.0f} days, and winning took {usual[0]:.0f} before"
 
 
 def _cells(spells: pl.DataFrame, horizon: float | None) -> dict[str, dict[str, float | None]]:
@@ -135,13 +145,15 @@ def _effect(
     measure: Measure,
     cells: dict[str, dict[str, float | None]],
     alone: bool,
-    horizon: float | None,
+    early: str | None,
 ) -> Effect:
     value, error = _COLUMNS[measure]
     used: Sequence[str] = CELLS[:2] if alone else CELLS
     values = {name: cells.get(name, {}).get(value) for name in used}
     errors = [cells.get(name, {}).get(error) for name in used]
     samples = {name: _sample(measure, cells.get(name, {})) for name in used}
+    if early is not None and measure != "average_value":
+        return _too_early(measure, early, values, samples)
     least = LEAST_ENDED if measure == "win_rate" else LEAST_WON
     thin = [name.replace("_", " ") for name in used if samples[name] < least]
     if thin:
@@ -150,10 +162,6 @@ def _effect(
         return _too_early(measure, reason, values, samples)
     if any(each is None for each in (*values.values(), *errors)):
         return _too_early(measure, "a cell has no spread to measure", values, samples)
-    usual = _usual_cycle(cells)
-    if measure != "average_value" and horizon is not None and usual is not None and horizon < usual:
-        reason = f"deals are followed for {horizon:.0f} days, and winning took {usual:.0f} before"
-        return _too_early(measure, reason, values, samples)
     known = [float(values[name] or 0.0) for name in used]
     estimate = known[1] - known[0] - (0.0 if alone else known[3] - known[2])
     half = Z95 * sqrt(sum(float(each or 0.0) ** 2 for each in errors))
@@ -162,10 +170,6 @@ def _effect(
     if not low <= 0 <= high:
         verdict = "better" if (estimate > 0) == (measure != "cycle_days") else "worse"
     return Effect(measure, values, samples, estimate, low, high, verdict, "")
-
-
-def _usual_cycle(cells: dict[str, dict[str, float | None]]) -> float | None:
-    return cells.get("group_before", {}).get("median_days")
 
 
 def _sample(measure: Measure, cell: dict[str, float | None]) -> int:
