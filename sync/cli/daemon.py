@@ -16,7 +16,7 @@ from sync.cli.state import ConnectionOption, State
 from sync.cli.sync import run_jobs
 from sync.clock import StoppableClock
 from sync.config.model import Connection
-from sync.errors import DealpulseError
+from sync.errors import ConfigError, DealpulseError
 from sync.jobs import chain
 from sync.jobs.context import JobContext
 from sync.jobs.observers import JobLog, Log, MetricsObserver
@@ -74,7 +74,7 @@ def _serve(app: App, connections: Sequence[Connection]) -> None:
         log=log,
         stopping=stopping,
     )
-    worker.connections = [_work(app, c, observers, worker.should_stop) for c in connections]
+    worker.connections = _works(app, connections, observers, worker.should_stop, log)
     stop_on_signals(worker.stop)
     with ExitStack() as stack:
         if config.web.enabled:
@@ -103,6 +103,32 @@ def _webhooks(
         lambda name, named: hints.remember(app.engine, name, named), tell=worker.soon, owner=owner
     )
     return Endpoint(receivers, stack.enter_context(inbox), app.clock)
+
+
+def _works(
+    app: App,
+    connections: Sequence[Connection],
+    observers: Sequence[Observer],
+    should_stop: Callable[[], bool],
+    log: Log,
+) -> list[Work]:
+    """Of the connections whose tokens are there; the others are named, and stop nobody. Raises
+    ConfigError where no connection is left."""
+    works: list[Work] = []
+    missing: list[ConfigError] = []
+    for settings in connections:
+        try:
+            works.append(_work(app, settings, observers, should_stop))
+        except ConfigError as error:
+            missing.append(error)
+            log.error(  # noqa: TRY400 - the text says all; a traceback is no help
+                "connection left out: correct it and restart dealpulse",
+                connection=settings.name,
+                error=str(error),
+            )
+    if missing and not works:
+        raise missing[0]
+    return works
 
 
 def _work(

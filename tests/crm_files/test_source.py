@@ -359,3 +359,33 @@ def test_a_missing_folder_says_what_to_do(folder: Import) -> None:
         folder.pull()
     (check, *_) = folder.source.check()
     assert not check.ok
+
+
+def test_headings_alone_delete_nothing(folder: Import, clock: FakeClock) -> None:
+    folder.export(*ROWS)
+    folder.pull()
+    clock.advance(days=1)
+    folder.export(name="empty.csv")
+    with pytest.raises(SafetyStop, match="3 of the 3 deals are not in it"):
+        folder.pull()
+    assert set(folder.deals) == {"1", "2", "3"}
+
+
+def test_a_file_that_may_not_be_read_is_named(folder: Import) -> None:
+    (folder.folder / "deals.csv").mkdir()
+    folder.export(*ROWS, name="more.csv")
+    with pytest.raises(PermanentError, match=r"deals\.csv cannot be read: Is a directory"):
+        folder.pull()
+
+
+def test_a_mapping_that_names_what_is_not_there_names_it_and_what_is(
+    importing: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "dult.yaml"
+    path.write_text("columns: {id: Id, stage: Fase, amont: Verdi}\nstatges: []\n", "utf-8")
+    folder = importing(mapping=path)
+    folder.export(*ROWS)
+    with pytest.raises(ConfigError) as caught:
+        folder.pull()
+    assert "statges: there is no such setting" in str(caught.value)
+    assert "amont: must be one of" in str(caught.value)
