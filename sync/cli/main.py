@@ -11,6 +11,7 @@ from rich.console import Console
 from sync import __version__
 from sync.cli import (
     alerts,
+    archive,
     backtest,
     connect,
     daemon,
@@ -85,6 +86,7 @@ process.register(app)
 quality.register(app)
 backtest.register(app)
 writeback.register(app)
+archive.register(app)
 alerts.register(app)
 daemon.register(app)
 sandbox.register(app)

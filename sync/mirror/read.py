@@ -177,6 +177,7 @@ def actual_values(
         .join(deal, and_(living, deal.c.deal_id == journal.c.deal_id))
         .where(
             journal.c.connection == connection,
+            journal.c.action == "write_back",
             journal.c.state.in_(_WRITTEN),
             journal.c.settled_at >= deal.c.pulled_at,
         )

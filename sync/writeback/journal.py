@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, insert, select, true, update
 
 from sync.mirror import schema
 from sync.mirror.engine import reading, writing
@@ -48,6 +48,15 @@ UNSETTLED = frozenset({State.SENDING, State.UNKNOWN, State.WRITTEN})
 REFUSED = frozenset({State.REJECTED, State.MISSING, State.MERGED})
 
 
+class Action(StrEnum):
+    """What a row is of. The last two move a deal, see `archiving`; the first only our own
+    properties."""
+
+    WRITE_BACK = "write_back"
+    ARCHIVE = "archive"
+    UNARCHIVE = "unarchive"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row of the journal. echo_modified_at: the deal's modified date after our write, where
@@ -65,6 +74,7 @@ class Entry:
     planned_at: datetime
     settled_at: datetime | None
     echo_modified_at: datetime | None
+    action: "Action"
 
     def settled_as(self, state: State) -> "Entry":
         """This row in another state; changes no table."""
@@ -88,11 +98,14 @@ def record(
     writes: Sequence[PlannedWrite],
     *,
     at: datetime,
+    action: Action = Action.WRITE_BACK,
 ) -> Sequence[Entry]:
     """Commit a `sending` row for each write, before it is sent. Trace ids are unique for ever."""
     with writing(engine) as transaction:
         first = _next_number(transaction, connection, run_id)
-        rows = _rows(connection, run_id, writes, first, at)
+        rows = [
+            row | {"action": action.value} for row in _rows(connection, run_id, writes, first, at)
+        ]
         transaction.execute(insert(_journal), rows)
         trace_ids = [row["trace_id"] for row in rows]
         saved = transaction.execute(
@@ -160,11 +173,29 @@ def settle(
         transaction.execute(statement, rows)
 
 
-def unsettled(engine: Engine, connection: str) -> Sequence[Entry]:
+def unsettled(
+    engine: Engine, connection: str, actions: Collection[Action] = (Action.WRITE_BACK,)
+) -> Sequence[Entry]:
     """Rows of which it is not known whether the CRM holds them, oldest first."""
     return _entries(
-        engine, connection, _journal.c.state.in_(sorted(state.value for state in UNSETTLED))
+        engine,
+        connection,
+        _journal.c.state.in_(sorted(state.value for state in UNSETTLED))
+        & _journal.c.action.in_([action.value for action in actions]),
     )
+
+
+def latest_moves(engine: Engine, connection: str, run_id: int | None = None) -> Sequence[Entry]:
+    """Each deal's latest archiving or undoing of one, oldest first; of one run where given."""
+    moves = [Action.ARCHIVE.value, Action.UNARCHIVE.value]
+    latest = (
+        select(func.max(_journal.c.id))
+        .where(_journal.c.connection == connection, _journal.c.action.in_(moves))
+        .where(_journal.c.state != State.NOT_WRITTEN.value)
+        .group_by(_journal.c.deal_id)
+    )
+    of_run = true() if run_id is None else _journal.c.job_run_id == run_id
+    return _entries(engine, connection, _journal.c.id.in_(latest) & of_run)
 
 
 def history(engine: Engine, connection: str, deal_id: str) -> Sequence[Entry]:
@@ -179,7 +210,11 @@ def refused(engine: Engine, connection: str, *, at: datetime) -> Collection[str]
     deal = schema.deal
     latest = (
         select(func.max(_journal.c.id))
-        .where(_journal.c.connection == connection, _journal.c.planned_at > at - REFUSED_FOR)
+        .where(
+            _journal.c.connection == connection,
+            _journal.c.action == Action.WRITE_BACK.value,
+            _journal.c.planned_at > at - REFUSED_FOR,
+        )
         .group_by(_journal.c.deal_id)
     )
     query = (
@@ -222,4 +257,5 @@ def _entry(row: RowMapping) -> Entry:
         planned_at=row["planned_at"],
         settled_at=row["settled_at"],
         echo_modified_at=row["echo_modified_at"],
+        action=Action(row["action"]),
     )

@@ -1,6 +1,7 @@
 """Writing to HubSpot: our properties' definitions, and their values on deals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sync.clock import Clock
@@ -22,7 +23,7 @@ BATCH_LIMIT: Final = 100
 
 
 class HubSpotSink:
-    """One HubSpot account, written. Touches nothing but the group and properties of ours."""
+    """One HubSpot account, written. `write` touches nothing but our properties."""
 
     def __init__(self, connection: str, client: HubSpotClient, clock: Clock) -> None:
         self._connection = connection
@@ -64,6 +65,12 @@ class HubSpotSink:
         if len(batch) > BATCH_LIMIT or not len(trace_ids) == len(deal_ids) == len(batch):
             raise ValueError("a batch has at most 100 records, each deal and trace id once")
         return BatchUpdate(self._client).run(batch)
+
+    def move(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
+        """The status follows from the stage. HubSpot dates a closing by itself, so the close date
+        goes along, or it would be the moment of the request.
+        """
+        return self.write([replace(record, values=_moved(record.values)) for record in batch])
 
     def _listed(self) -> dict[str, Json]:
         answer = self._client.get(
@@ -132,6 +139,17 @@ class HubSpotSink:
             if refusal.status != 404:
                 raise
             return None
+
+
+_MOVED: Final[Mapping[str, str]] = {
+    "stage": "dealstage",
+    "close_date": "closedate",
+    "loss_reason": "closed_lost_reason",
+}
+
+
+def _moved(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {_MOVED[name]: text for name, text in values.items() if name in _MOVED}
 
 
 def _refuse_conflicts(states: Sequence[PropertyState]) -> None:

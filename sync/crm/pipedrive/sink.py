@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sync.crm.base import (
+    DealStatus,
     DealWrite,
     PropertySpec,
     PropertyState,
@@ -101,6 +102,15 @@ class PipedriveSink:
         self._reader.learn_own(self._own)
         return self._own
 
+    def move(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
+        """Pipedrive dates the closing itself, and forgets date and reason on reopening. Raises
+        TransientError before anything is sent where the tokens of the day do not last.
+        """
+        self._client.ledger.admit(_cost_of(batch), Purpose.WRITE)
+        outcomes = [self._patched(record, _moved(record.values)) for record in batch]
+        self._client.ledger.save()
+        return outcomes
+
     def _write(
         self, record: DealWrite, there: Json | None, own: Mapping[str, OwnField]
     ) -> WriteOutcome:
@@ -109,10 +119,13 @@ class PipedriveSink:
         changed = self._changed(record, there, own)
         if not changed:
             return _outcome(record, WriteResult.WRITTEN)
+        return self._patched(record, {"custom_fields": changed})
+
+    def _patched(self, record: DealWrite, body: dict[str, Any]) -> WriteOutcome:
         try:
             self._client.patch(
                 paths.deal(record.deal_id),
-                {"custom_fields": changed},
+                body,
                 what=f"writing deal {record.deal_id}",
             )
         except AmbiguousError as error:
@@ -185,6 +198,13 @@ class PipedriveSink:
             "None of dealpulse's fields exists in Pipedrive any more; the next write-back creates "
             "them."
         )
+
+
+def _moved(values: Mapping[str, str | None]) -> dict[str, Any]:
+    """A reason may be given to a lost deal only."""
+    if values.get("status") != DealStatus.LOST:
+        return {"status": DealStatus.OPEN.value}
+    return {"status": DealStatus.LOST.value, "lost_reason": values.get("loss_reason") or ""}
 
 
 def _cost_of(batch: Sequence[DealWrite]) -> int:
