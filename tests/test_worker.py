@@ -12,7 +12,16 @@ from sqlalchemy import Engine, select, text
 from sync.config.model import Schedule
 from sync.jobs.runner import JobResult
 from sync.mirror import job_runs, lease, schema
-from sync.worker import LEASE, LEASE_TTL, Work, Worker, alerts_hour, missed_today
+from sync.worker import (
+    LEASE,
+    LEASE_TTL,
+    SOON,
+    Work,
+    Worker,
+    _Guarded,
+    alerts_hour,
+    missed_today,
+)
 from tests.fake_clock import FakeClock
 
 MONDAY = datetime(2026, 3, 16, tzinfo=UTC)
@@ -230,3 +239,59 @@ def test_a_missed_delivery_follows_the_first_cycle(engine: Engine) -> None:
     )
     worker.run()
     assert order == ["cycle", "deliver"]
+
+
+class Scheduled:
+    """The one job of a scheduler."""
+
+    def __init__(self, next_run_time: datetime) -> None:
+        self.next_run_time = next_run_time
+
+    def get_job(self, _: str) -> "Scheduled":
+        return self
+
+    def modify(self, *, next_run_time: datetime) -> None:
+        self.next_run_time = next_run_time
+
+
+def hastened(
+    clock: FakeClock, scheduled: Scheduled, cycle: Callable[[], list[JobResult]]
+) -> _Guarded:
+    work = Work(name="main", zone="UTC", cycle=cycle, deliver=list)
+    return _Guarded(
+        work,
+        scheduled,  # type: ignore[arg-type]
+        Lines(),
+        lambda: False,
+        clock,
+        deliver_first=False,
+    )
+
+
+def test_a_webhook_makes_the_next_cycle_come_soon(clock: FakeClock) -> None:
+    scheduled = Scheduled(clock.now() + timedelta(minutes=15))
+    guarded = hastened(clock, scheduled, list)
+    guarded.soon()
+    due = clock.now() + SOON
+    assert scheduled.next_run_time == due
+    clock.advance(seconds=5)
+    guarded.soon()
+    assert scheduled.next_run_time == due, "more of them do not put it off"
+
+
+def test_a_webhook_during_a_cycle_makes_another_follow(clock: FakeClock) -> None:
+    later = clock.now() + timedelta(minutes=15)
+    scheduled = Scheduled(later)
+
+    def cycle() -> list[JobResult]:
+        guarded.soon()
+        assert scheduled.next_run_time == later
+        clock.advance(minutes=3)
+        return []
+
+    guarded = hastened(clock, scheduled, cycle)
+    guarded.cycle()
+    assert scheduled.next_run_time == clock.now() + SOON
+    scheduled.next_run_time = later
+    hastened(clock, scheduled, list).cycle()
+    assert scheduled.next_run_time == later
