@@ -1,4 +1,4 @@
-"""`python -m bench [loop|forecast|scale|process]`: print tables and write JSON into bench/out/."""
+"""`python -m bench [which]`: print tables and write JSON into bench/out/."""
 
 import argparse
 import json
@@ -11,17 +11,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import forecast, loop, process, scale
+from bench import forecast, loop, process, scale, sync
 
 OUT = Path(__file__).with_name("out")
 CONSOLE = Console(width=140)
+_ALL = ("loop", "sync", "forecast", "scale", "process")
 
 
 def main() -> None:
     told = _parser().parse_args()
-    for name in [told.benchmark] if told.benchmark else ["loop", "forecast", "scale", "process"]:
+    for name in [told.benchmark] if told.benchmark else _ALL:
         if name == "loop":
             _write(name, run_loop(told.deals or [2_000, 10_000]))
+        elif name == "sync":
+            _write(name, run_sync(told))
         elif name == "forecast":
             _write(name, run_forecast(told.data))
         elif name == "process":
@@ -32,15 +35,21 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("benchmark", nargs="?", choices=("loop", "forecast", "scale", "process"))
+    parser.add_argument("benchmark", nargs="?", choices=_ALL)
     parser.add_argument(
         "--deals",
         type=int,
         action="append",
-        help="sizes: loop 2000 and 10000, scale 10000 and 100000 unless given",
+        help="sizes: loop 2000 and 10000, sync 10000, scale 10000 and 100000 unless given",
     )
     parser.add_argument(
         "--data", action="append", help="forecast: only data sets whose name starts with this"
+    )
+    parser.add_argument(
+        "--database", action="append", help="sync: sqlite, postgres; both unless given"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="sync: without the runs at 150 ms under limits"
     )
     parser.add_argument("--seeds", type=int, default=10, help="process: so many companies of each")
     return parser
@@ -57,6 +66,15 @@ def run_loop(sizes: Iterable[int]) -> list[dict[str, Any]]:
         for name, figures in result["steps"].items():
             table.add_row(name, *(f"{value:,}" for value in figures.values()))
         CONSOLE.print(table)
+    return results
+
+
+def run_sync(told: argparse.Namespace) -> list[dict[str, Any]]:
+    results = []
+    for deals in told.deals or [10_000]:
+        databases = told.database or ["sqlite", "postgres"]
+        results.append(sync.run(deals, databases=databases, slow=not told.quick))
+        _print(sync.tables(results[-1]))
     return results
 
 

@@ -31,11 +31,14 @@ FILLER = 17
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """latency_s: each answer's; limited: 190 requests in any 10 s and 5 searches in any second."""
+    """latency_s: each answer's; limited: 190 requests in any 10 s and 5 searches in any second.
+    opaque: the list's `after` is no id, so that only searches can be made side by side.
+    """
 
     deals: int
     latency_s: float = 0.0
     limited: bool = False
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +144,10 @@ class _Api:
         self.requests = self.refused = 0
         self._windows = {"general": (190, 10.0), "search": (5, 1.0)} if settings.limited else {}
         self._turns: dict[str, deque[float]] = {"general": deque(), "search": deque()}
+        self._token = "page:%s" if settings.opaque else "%s"
         self._ids = _ids(settings.deals)
         self._records = [_record(n) for n in range(DIFFERENT)]
+        self._with_past = [record[:-1] + _past(n) for n, record in enumerate(self._records)]
 
     def answer(self, method: str, target: str, raw: bytes) -> tuple[int, bytes]:
         self.requests += 1
@@ -179,11 +184,15 @@ class _Api:
     def _list(self, query: dict[str, list[str]]) -> bytes:
         if query.get("archived") == ["true"]:
             return b'{"results":[]}'
-        start = bisect_left(self._ids, int(query.get("after", ["0"])[0]))
+        after = query.get("after", [self._token % 0])[0]
+        if not after.startswith(self._token % ""):
+            return b'{"results":[],"paging":{"next":{"after":"no token"}}}'
+        start = bisect_left(self._ids, int(after.rpartition(":")[2]))
         stop = start + int(query.get("limit", ["10"])[0])
         paging = b""
         if stop < len(self._ids):
-            paging = b',"paging":{"next":{"after":"%d","link":""}}' % self._ids[stop]
+            token = (self._token % self._ids[stop]).encode()
+            paging = b',"paging":{"next":{"after":"%s","link":""}}' % token
         return b'{"results":[%s]%s}' % (
             self._shown(range(start, min(stop, len(self._ids)))),
             paging,
@@ -208,16 +217,17 @@ class _Api:
 
     def _batch(self, body: dict[str, Any]) -> bytes:
         wanted = [bisect_left(self._ids, int(entry["id"])) for entry in body["inputs"]]
-        return b'{"status":"COMPLETE","results":[%s]}' % self._shown(wanted)
+        past = bool(body.get("propertiesWithHistory"))
+        return b'{"status":"COMPLETE","results":[%s]}' % self._shown(wanted, past=past)
 
-    def _shown(self, numbers: Any) -> bytes:
+    def _shown(self, numbers: Any, *, past: bool = False) -> bytes:
         shown = []
+        records = self._with_past if past else self._records
         for n in numbers:
-            rest = self._records[n % DIFFERENT]
+            rest = records[n % DIFFERENT]
             deal_id = b"%d" % self._ids[n]
             shown.append(
-                b'{"id":"%s","properties":{"hs_object_id":"%s"%s'
-                % (deal_id, deal_id, rest)
+                b'{"id":"%s","properties":{"hs_object_id":"%s"%s' % (deal_id, deal_id, rest)
             )
         return b",".join(shown)
 
@@ -273,6 +283,32 @@ def _record(n: int) -> bytes:
     }
     behind = orjson.dumps({**stamps, "associations": linked})[1:]
     return b"," + inner + b"}," + behind
+
+
+def _past(n: int) -> bytes:
+    """The history of five properties, eleven versions in all, behind a record's last brace."""
+    source = random.Random(-n)
+    at = datetime(2021, 1, 4, 8, tzinfo=UTC) + timedelta(minutes=source.randrange(2_500_000))
+
+    def versions(*values: str) -> list[dict[str, str]]:
+        return [
+            {
+                "value": value,
+                "timestamp": _iso(at + timedelta(days=9 * k)),
+                "sourceType": "CRM_UI",
+                "sourceId": f"userId:{source.randrange(100)}",
+            }
+            for k, value in reversed(list(enumerate(values)))
+        ]
+
+    histories = {
+        "dealstage": versions("new", "meeting", "offer", source.choice(STAGES)),
+        "amount": versions("10000", str(source.randrange(20_000, 90_000))),
+        "closedate": versions(*(_iso(at + timedelta(days=30 * k)) for k in (1, 2, 3))),
+        "hubspot_owner_id": versions("70000001"),
+        "pipeline": versions("default"),
+    }
+    return b',"propertiesWithHistory":' + orjson.dumps(histories) + b"}"
 
 
 def _iso(at: datetime) -> str:

@@ -26,9 +26,10 @@ TOKEN_ENV = "BENCH_TOKEN"
 
 def dealpulse(url: str, database_url: str, folder: str) -> dict[str, Any]:
     """The first load as `dealpulse sync` does it, page by page into the mirror."""
-    config = _config(Path(folder), url, database_url)
+    config = _config(Path(folder), url)
+    environ = {TOKEN_ENV: TOKEN, "DEALPULSE_DATABASE_URL": database_url}
     at = SystemClock().now()
-    with open_app(config, environ={TOKEN_ENV: TOKEN}, migrate=True) as app:
+    with open_app(config, environ=environ) as app:
         ctx = app.context(app.config.connections[0])
         source = ctx.source
         account = source.account()
@@ -84,7 +85,7 @@ def _in_a_loop(get: Callable[[str], Any]) -> dict[str, Any]:
         after = following["next"]["after"]
 
 
-def _config(folder: Path, url: str, database_url: str) -> Path:
+def _config(folder: Path, url: str) -> Path:
     connection = {
         "kind": "hubspot",
         "name": "bench",
@@ -93,6 +94,5 @@ def _config(folder: Path, url: str, database_url: str) -> Path:
         "rate_limit_share": 1.0,
     }
     path = folder / "dealpulse.yaml"
-    settings = {"database": {"url": database_url}, "connections": [connection]}
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    path.write_text(yaml.safe_dump({"connections": [connection]}), encoding="utf-8")
     return path

@@ -20,6 +20,8 @@ from sync.mirror.database_errors import named, shown, translate_errors, translat
 
 LOCK_WAIT_S = 30
 CONNECT_TIMEOUT_S = 10
+CHECKPOINT_PAGES = 8_000
+"""32 MB: during a first load a page of the file is written back once for many commits."""
 _BEGIN = "dealpulse_begin"
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _FORMS = "write sqlite:///file.db or postgresql://user@host/name"
@@ -129,6 +131,8 @@ def _sqlite(url: URL) -> Engine:
             driver.execute("PRAGMA journal_mode = WAL")
         driver.execute("PRAGMA synchronous = NORMAL")
         driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("PRAGMA temp_store = MEMORY")
+        driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
     @event.listens_for(engine, "begin")
     def _begin(transaction: Connection) -> None:
