@@ -84,8 +84,6 @@ def _run(
                 (settings,) = app.settings(name)
                 ctx = app.context(settings, progress=progress, allow_mass_change=allow_mass_change)
                 results = run_chain([job], ctx)
-                for note in ctx.notes:
-                    console.print(f"{name}: {note}", markup=False, highlight=False)
                 for result in results:
                     console.print(f"{name}: run {result.run_id}", markup=False, highlight=False)
                 return results

@@ -99,7 +99,7 @@ def bars(console: Console) -> Iterator[Bars]:
 
 
 def report_results(results: list[JobResult], console: Console) -> DealpulseError | None:
-    """Print a line per job; returns the first error."""
+    """Print a line per job, and what it left out; returns the first error."""
     first: DealpulseError | None = None
     for result in results:
         done = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items() if n)
@@ -113,6 +113,8 @@ def report_results(results: list[JobResult], console: Console) -> DealpulseError
             markup=False,
             highlight=False,
         )
+        for note in result.notes:
+            console.print(f"  {note}", style="yellow", markup=False, highlight=False)
     return first
 
 

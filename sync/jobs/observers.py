@@ -19,12 +19,13 @@ class Log(Protocol):
 
 class JobLog:
     """One line per run. A failure is an error the first time and a note while it lasts; the run
-    that ends it says so.
+    that ends it says so. What a run left out is a warning the first time.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._failing: dict[tuple[str, str], int] = {}
+        self._left_out: dict[tuple[str, str], frozenset[str]] = {}
 
     def finished(self, result: JobResult) -> None:
         key = (result.connection, result.job)
@@ -45,6 +46,10 @@ class JobLog:
             self._log.info(f"{result.job} works again", failed_runs=failed, **values)
         else:
             self._log.info(result.job, **values)
+        for note in result.notes:
+            if note not in self._left_out.get(key, ()):
+                self._log.warning(f"{result.job}: {note}", connection=result.connection)
+        self._left_out[key] = frozenset(result.notes)
 
     def _failed(
         self, key: tuple[str, str], error: DealpulseError, values: dict[str, object]

@@ -24,7 +24,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """How one run ended. `error`: None when it did what it should; `seconds`: of wall time."""
+    """How one run ended. `error`: None when it did what it should; `seconds`: of wall time.
+    `notes`: what it left out and why, one sentence each."""
 
     job: str
     connection: str
@@ -34,6 +35,7 @@ class JobResult:
     seconds: float
     error: DealpulseError | None = None
     stopped: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -68,6 +70,7 @@ def run_job(job: Job, ctx: JobContext, observers: Sequence[Observer] = ()) -> Jo
     requests = ctx.requests()
     run_id = job_runs.start_run(ctx.engine, job.name, ctx.connection, at=ctx.clock.now())
     end = _End()
+    ctx.notes.clear()
     try:
         _run(job, ctx, run_id, end)
     except Exception as bug:
@@ -92,6 +95,7 @@ def run_job(job: Job, ctx: JobContext, observers: Sequence[Observer] = ()) -> Jo
             seconds=ctx.clock.monotonic() - started,
             error=end.error,
             stopped=end.status == "stopped",
+            notes=tuple(ctx.notes),
         )
         for observer in observers:
             observer.finished(result)

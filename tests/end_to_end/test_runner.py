@@ -8,6 +8,7 @@ import pytest
 
 from sync.clock import Interrupted
 from sync.jobs.context import Counts, JobContext
+from sync.jobs.observers import JobLog
 from sync.jobs.runner import Job, JobResult, run_chain
 from sync.mirror import job_runs
 from sync.mirror.job_runs import JobRun
@@ -72,3 +73,34 @@ def test_a_wait_cut_short_is_a_stop_and_no_failure(
 
 def test_ctrl_c_is_a_stop_and_no_failure(run: Callable[[BaseException, Told], JobRun]) -> None:
     assert run(KeyboardInterrupt(), Told()).status == "stopped"
+
+
+class Lines:
+    """What a log is told, as `level event`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, event: str, **_: object) -> None:
+        self.lines.append(f"info {event}")
+
+    def warning(self, event: str, **_: object) -> None:
+        self.lines.append(f"warning {event}")
+
+    def error(self, event: str, **_: object) -> None:
+        self.lines.append(f"error {event}")
+
+
+def test_what_a_run_left_out_is_a_warning_once_until_it_comes_again() -> None:
+    told = Lines()
+    log = JobLog(told)
+    for notes in (("no scope",), ("no scope",), (), ("no scope",)):
+        log.finished(JobResult("pull", "main", 1, {}, 1, 0.1, notes=notes))
+    assert told.lines == [
+        "info pull",
+        "warning pull: no scope",
+        "info pull",
+        "info pull",
+        "info pull",
+        "warning pull: no scope",
+    ]
