@@ -1,4 +1,5 @@
-"""What every CRM adapter offers: the records that cross the border, and the two ports.
+"""What every CRM adapter offers: the records that cross the border, and the ports; the writing half
+is in writing.py and handed on here.
 
 Records are the mirror's vocabulary, not a vendor's: an adapter's mapping.py translates.
 Instants are aware and in UTC, amounts are Decimal, ids are strings as the CRM gives them.
