@@ -8,11 +8,12 @@ period's total and all its segments, so segments add up. Formula: docs/methods/c
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import polars as pl
 
 from forecasting.deals import Period
+from forecasting.intervals import PRIOR_ORIGINS, PRIOR_SHOCK
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
 
@@ -20,16 +21,10 @@ How = Literal["weighted", "chosen"]
 MethodKey = tuple[str, str]
 
 NAME: Final = "combination"
-LAST: Final = 13
-"""Finished origins looked back on: a quarter of weekly ones."""
+LAST: Final = 26
+"""Finished origins looked back on: half a year of weekly ones."""
 LEAST: Final = 3
 """Fewer finished origins than this say nothing about which method is better."""
-
-COMMON_ERROR: Final = 0.5
-SHARPNESS: Final = 1 / (1 - COMMON_ERROR)
-"""Methods err alike, for they look at the same future: where errors correlate by `COMMON_ERROR`,
-the best weights of methods about equally good fall with the inverse MSE to this power.
-"""
 
 ORDER: Final[tuple[MethodKey, ...]] = (
     ("multivariable", "additive"),
@@ -63,8 +58,13 @@ RECORD_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 }
 """One row per origin, method and period: its total as forecast then, and what it became."""
 
-_STAND_IN: Final = pl.col("note").fill_null("").str.starts_with("not_enough_history")
+_NOTED: Final = pl.col("note").fill_null("")
+_FEW_WON: Final = _NOTED.str.starts_with("few_won_deals")
+STAND_IN: Final = _NOTED.str.starts_with("not_enough_history") | _FEW_WON
 """What a method shows for want of history is not its own, and teaches nothing about it."""
+
+_NEARLY_NONE: Final = 1e-6
+"""Without any error a method would take everything; it is a coincidence of few origins."""
 
 _PARTS: Final = tuple(
     f"{part}_{moment}"
@@ -114,37 +114,53 @@ def weigh(
 ) -> Weights:
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
-    "weighted": by the inverse of each method's mean squared error over the last finished origins
-    (see `like`), to the power of `SHARPNESS`; "chosen": the one with the least. A method without
-    `least` finished origins of its own takes no part. Where none has them: the first of `order`
-    that is able, with a note.
+    "weighted": by the inverse of each method's squared error beyond chance (see `_beyond_chance`)
+    over the last finished origins (see `like`); "chosen": the one with the least squared error. A
+    method without `least` finished origins of its own takes no part. Where none has them: the first
+    of `order` that is able, with a note.
     """
-    finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~_STAND_IN)
+    finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
     errors = (
         finished.filter(pl.col("origin").is_in(recent.implode()))
         .group_by("method", "variant")
         .agg(
             ((pl.col("forecast") - pl.col("actual")) ** 2).mean().alias("mse"),
+            pl.col("variance_rest").mean().alias("by_chance"),
+            (pl.col("actual") - pl.col("won_amount")).abs().mean().alias("rest"),
             pl.col("origin").n_unique().alias("sample"),
         )
         .filter(pl.col("sample") >= least)
         .sort("mse", "method", "variant")
     )
-    known = {(m, v): (mse, n) for m, v, mse, n in errors.iter_rows() if (m, v) in able}
-    if not known:
+    rows = [row for row in errors.iter_rows(named=True) if (row["method"], row["variant"]) in able]
+    if not rows:
         return _by_order(able, order, len(recent))
-    sample = max(n for _, n in known.values())
+    sample = max(row["sample"] for row in rows)
     if how == "chosen":
-        return Weights({next(iter(known)): 1.0}, "chosen", sample)
-    # a method without any error would take everything; it is a coincidence of few origins
-    smallest = max(mse for mse, _ in known.values()) * 1e-6
-    inverse = {
-        key: (smallest / max(mse, smallest)) ** SHARPNESS if smallest else 1.0
-        for key, (mse, _) in known.items()
+        return Weights({(rows[0]["method"], rows[0]["variant"]): 1.0}, "chosen", sample)
+    beyond = _beyond_chance(rows)
+    inverse = [1 / each for each in beyond] if all(beyond) else [1.0] * len(rows)
+    whole = sum(inverse)
+    parts = {
+        (row["method"], row["variant"]): part / whole
+        for row, part in zip(rows, inverse, strict=True)
     }
-    whole = sum(inverse.values())
-    return Weights({key: part / whole for key, part in inverse.items()}, "weighted", sample)
+    return Weights(parts, "weighted", sample)
+
+
+def _beyond_chance(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Per method the squared error that chance does not explain, and the prior: a shock of 10 %
+    that weighs as much as 4 origins.
+
+    All methods look at the same future, so chance is an error that they share and that no weights
+    can lessen; the weights of least variance are inverse to the rest. `rows`: by mse, the least
+    first, whose word is taken for how much chance makes. All above 0, or all 0.
+    """
+    best, sample = rows[0], max(row["sample"] for row in rows)
+    prior = PRIOR_ORIGINS / sample * (PRIOR_SHOCK * best["rest"]) ** 2
+    beyond = [prior + max(row["mse"] - best["by_chance"], 0.0) for row in rows]
+    return [max(each, max(beyond) * _NEARLY_NONE) for each in beyond]
 
 
 def _by_order(able: Collection[MethodKey], order: Sequence[MethodKey], sample: int) -> Weights:
@@ -155,15 +171,18 @@ def _by_order(able: Collection[MethodKey], order: Sequence[MethodKey], sample: i
 
 
 def able_methods(totals: pl.DataFrame, period: Period) -> set[MethodKey]:
-    """The methods whose total of `period` is theirs: not a stand-in for want of history."""
+    """The methods whose total of `period` is theirs: not a stand-in for want of history. Where
+    there are none, those that speak from few won deals.
+    """
     of_period = totals.filter(
         (pl.col("period_kind") == period.kind.value)
         & (pl.col("period_start") == period.start)
         & (pl.col("period_end") == period.end)
         & (pl.col("segment_kind") == "total")
-        & ~_STAND_IN
     )
-    return {(m, v) for m, v in of_period.select("method", "variant").iter_rows()}
+    own, few = of_period.filter(~STAND_IN), of_period.filter(_FEW_WON)
+    told = own if own.height else few
+    return {(m, v) for m, v in told.select("method", "variant").iter_rows()}
 
 
 def combine(totals: pl.DataFrame, weights: Mapping[Period, Weights]) -> pl.DataFrame:

@@ -17,6 +17,10 @@ _TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
         "nb": "Spennet hviler på {shown:number} avsluttede prognoser for denne kontoen; inntil det "
         "er flere, antas 10 %.",
     },
+    "few_won_deals": {
+        "en": "Learned from no more than {shown:number} won deals, too few to count on.",
+        "nb": "Lært av ikke mer enn {shown:number} vunne avtaler, for få til å regne med.",
+    },
     "no_method": {
         "en": "No method can say anything yet.",
         "nb": "Ingen metode kan si noe ennå.",

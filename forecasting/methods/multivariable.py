@@ -32,6 +32,9 @@ EVENTUALLY: float = float(FOLLOWED[-1])
 
 INSTEAD = "opportunity_stage"
 
+FEWEST_WON = 10
+"""With fewer won deals than this the priors say more than the account does: the note tells so."""
+
 
 @register("multivariable")
 class Multivariable:
@@ -172,9 +175,12 @@ class Multivariable:
             chances,
             segments,
             sample=self.sample_,
-            notes=[None] * len(periods),
+            notes=[self._note()] * len(periods),
             new=self.new_.expected(periods, snapshot),
         )
+
+    def _note(self) -> str | None:
+        return f"few_won_deals:{self.won_}" if self.won_ < FEWEST_WON else None
 
     def _growing(self, facts: pl.DataFrame, horizons: Sequence[float]) -> dict[float, Floats]:
         """Chances by each horizon; what is won by a day is won by every later one."""

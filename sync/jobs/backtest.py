@@ -14,7 +14,7 @@ import polars as pl
 
 from forecasting import accuracy, backtest, deal_scores
 from forecasting.backtest import OriginResult
-from forecasting.combination import NAME, RECORD_SCHEMA, Weights, weigh
+from forecasting.combination import NAME, RECORD_SCHEMA, STAND_IN, Weights, weigh
 from forecasting.deals import Period
 from forecasting.intervals import with_intervals
 from forecasting.periods import periods_for
@@ -215,10 +215,7 @@ def _verdicts(
 ) -> Mapping[tuple[str, int], Weights]:
     """How each of today's periods would be combined by all that is stored."""
     record = stored.select(*RECORD_SCHEMA)
-    own = record.filter(
-        (pl.col("method") != NAME)
-        & ~pl.col("note").fill_null("").str.starts_with("not_enough_history")
-    )
+    own = record.filter((pl.col("method") != NAME) & ~STAND_IN)
     able = set(own.select("method", "variant").unique().iter_rows())
     return {
         (period.kind.value, int(period.start > inputs.today)): weigh(

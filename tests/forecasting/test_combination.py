@@ -54,18 +54,35 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
-def test_weights_are_inverse_to_the_squared_error_squared() -> None:
-    """MSE of 100 and 400: 16 to 1."""
+def test_weights_are_inverse_to_the_squared_error_beyond_chance() -> None:
+    """MSE of 100 and 400, of which chance explains 25; a shock of 10 % of the 90 that were to come
+    weighs as 4 origins beside 3.
+    """
     weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, 20.0, -20.0]}))
-    assert weights.parts == {A: pytest.approx(16 / 17), B: pytest.approx(1 / 17)}
+    prior = 4 / 3 * 9.0**2
+    beyond = {A: prior + 75, B: prior + 375}
+    assert weights.parts[A] == pytest.approx(beyond[B] / (beyond[A] + beyond[B]))
+    assert sum(weights.parts.values()) == pytest.approx(1)
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
 
 
-def test_the_sharpness_is_that_of_the_best_weights_of_like_methods() -> None:
-    """Least variance of two methods with errors of 1.1 and 1, correlated by one half."""
-    r, rho = 1.1, combination.COMMON_ERROR
-    best = (r * r - rho * r) / (1 - rho * r)
-    assert (r * r) ** combination.SHARPNESS == pytest.approx(best, rel=0.01)
+def test_where_chance_explains_every_error_no_method_is_preferred() -> None:
+    lucky = record({A: [1.0] * 8, B: [4.0] * 8})
+    assert weighed(lucky).parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    certain = lucky.with_columns(variance_rest=pl.lit(0.0))
+    assert weighed(certain).parts[A] > 0.5
+
+
+def test_a_longer_record_tells_methods_further_apart() -> None:
+    few, many = (weighed(record({A: [10.0] * n, B: [20.0] * n})).parts[A] for n in (3, 20))
+    assert 0.5 < few < many < 375 / (375 + 75)
+
+
+def test_few_won_deals_teach_nothing_and_speak_last() -> None:
+    noted = record({A: [1.0] * 4, B: [50.0] * 4}).with_columns(
+        pl.when(pl.col("method") == A[0]).then(pl.lit("few_won_deals:3")).alias("note")
+    )
+    assert weighed(noted).parts == {B: 1.0}
 
 
 def test_choosing_takes_the_best_alone() -> None:
@@ -74,10 +91,10 @@ def test_choosing_takes_the_best_alone() -> None:
 
 
 def test_only_the_last_origins_count() -> None:
-    history = record({A: [10.0] * 13 + [1000.0] * 5, B: [10.0] * 13 + [0.0] * 5})
+    history = record({A: [10.0] * 26 + [1000.0] * 5, B: [10.0] * 26 + [0.0] * 5})
     weights = weighed(history)
     assert weights.parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
-    assert weights.sample == 13
+    assert weights.sample == 26
 
 
 def test_with_two_finished_origins_the_order_speaks() -> None:
