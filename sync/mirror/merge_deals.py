@@ -57,10 +57,19 @@ _same_deal = and_(
     deal.c.connection == bindparam("of_connection"), deal.c.deal_id == incoming.c.deal_id
 )
 _is_older = exists().where(_same_deal, deal.c.modified_at > incoming.c.modified_at)
-_differs = or_(
-    *(incoming.c[name].is_distinct_from(deal.c[name]) for name in NAMES if name != "deal_id"),
-    and_(not_(incoming.c.leaves), deal.c.removed_at.is_not(None)),
+_ECHO: Final = ("own", "modified_at")
+"""All that our own write changes of a deal."""
+
+_is_back = and_(not_(incoming.c.leaves), deal.c.removed_at.is_not(None))
+_is_news = or_(
+    *(
+        incoming.c[name].is_distinct_from(deal.c[name])
+        for name in NAMES
+        if name not in ("deal_id", *_ECHO)
+    ),
+    _is_back,
 )
+_differs = or_(*(incoming.c[name].is_distinct_from(deal.c[name]) for name in _ECHO), _is_news)
 
 _INSERTED: Final = ("connection", *NAMES, "first_seen_at", "pulled_at")
 _KNOWN: Final = select(deal.c.deal_id).where(
@@ -76,6 +85,7 @@ _CHANGED: Final = (
     select(
         incoming.c.deal_id,
         incoming.c.modified_at,
+        _is_news,
         *(incoming.c[name] for name in COLUMN_OF.values()),
         *(deal.c[name] for name in COLUMN_OF.values()),
     )
@@ -86,10 +96,12 @@ _CHANGED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A deal that is not what the mirror held. `before`, `now`: what can be history."""
+    """A deal that is not what the mirror held. `before`, `now`: what can be history. news: more
+    than our own values and the date, which our own write changes."""
 
     deal_id: str
     modified_at: datetime
+    news: bool
     before: Mapping[Field, Any]
     now: Mapping[Field, Any]
 
@@ -147,10 +159,11 @@ def changed(transaction: Connection, connection: str) -> list[Changed]:
         Changed(
             deal_id,
             modified_at,
+            bool(news),
             before=dict(zip(COLUMN_OF, values[width:], strict=True)),
             now=dict(zip(COLUMN_OF, values[:width], strict=True)),
         )
-        for deal_id, modified_at, *values in transaction.execute(
+        for deal_id, modified_at, news, *values in transaction.execute(
             _CHANGED, {"of_connection": connection}
         )
     ]

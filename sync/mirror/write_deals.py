@@ -61,6 +61,7 @@ def save_page(
         keep_untold(transaction, connection)
         created = len(newest) - len(compared) + merge_deals.count_new(transaction, connection)
         changed = merge_deals.changed(transaction, connection)
+        updated = sum(each.news for each in changed)
         merge_deals.merge(transaction, connection, at, removed=bool(removed))
         told = [change for change in page.changes if change.deal_id in page.whole_history]
         known_whole = {(change.deal_id, change.field) for change in told}
@@ -74,8 +75,8 @@ def save_page(
         changes += _put_found(transaction, connection, found)
         counts = PageCounts(
             created=created,
-            updated=len(changed),
-            unchanged=len(page.deals) - created - len(changed),
+            updated=updated,
+            unchanged=len(page.deals) - created - updated,
             changes=changes,
             removed=put_removals(transaction, connection, page.removals, at),
             unparsed=_put_unparsed(

@@ -296,6 +296,17 @@ def test_more_than_a_batch_or_one_deal_twice_is_a_mistake(account: Account) -> N
         account.sink.write([replace(write, deal_id=str(n)) for n in range(101)])
 
 
+def test_our_own_write_is_no_news_to_the_next_pull(account: Account) -> None:
+    account.sink.ensure_properties(SPECS)
+    account.pull()
+    written(account, VALUES, "a", "b")
+    account.clock.advance(minutes=15)
+    account.crm.edit(account.crm.id_of("b"), {"value": 7})
+    assert account.pull()["updated"] == 1
+    account.clock.advance(minutes=6 * 60)
+    assert account.pull()["updated"] == 0
+
+
 def test_unchanged_write_back_loop_confirms_by_reading(account: Account) -> None:
     account.sink.ensure_properties(SPECS)
     account.pull()
