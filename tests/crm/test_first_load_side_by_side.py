@@ -1,16 +1,13 @@
 """Many deals are loaded by ranges of ids, else by searches, else page by page: none is missed."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pytest
 
 from sync.crm.base import DealPage
-from sync.errors import PermanentError
-from sync.sandbox.faults import FaultKind
+from sync.errors import TransientError
 from tests.crm.conftest import Mirror, Open, Portal, deal
-from tests.crm.scripted import Asked, Say, scripted
 
 DEALS = 2_300
 """More than are read by one cursor."""
@@ -85,3 +82,33 @@ def test_a_load_stopped_anywhere_goes_on_and_asks_little_again(
         rest = list(portal.pages(resumed))
         assert Counter(ids([*first, *rest])) == Counter(portal.crm.deal_ids())
         resumed.close()
+
+
+def test_a_list_that_ends_too_early_is_noticed_by_the_count(portal_of: Open) -> None:
+    portal = portal_of((deal(str(n)) for n in range(220)), rate_limit=None)
+    portal.sandbox.faults.add("no_paging", after=2, path_contains="/objects")  # behind the counts
+    pages = list(portal.pages())
+    assert set(portal.mirror.deals) == set(portal.crm.deal_ids())
+    assert any("only 100 of 220 deals came" in note for page in pages for note in page.notes)
+
+
+def test_a_reader_that_fails_ends_the_load_with_its_error(portal: Portal) -> None:
+    reading = portal.pages()
+    first = next(reading)
+    portal.sandbox.faults.add("server_500", times=1_000, path_contains="/objects")
+    with pytest.raises(TransientError, match="fault of its own"):
+        list(reading)
+    portal.sandbox.faults.clear()
+    rest = list(portal.pages(portal.source_of(portal.connect())))
+    assert {first.deals[0].deal_id} <= set(portal.mirror.deals)
+    assert set(portal.mirror.deals) == set(portal.crm.deal_ids())
+    assert rest[-1].cursor == portal.mirror.cursor
+
+
+def test_a_load_that_is_given_up_sends_nothing_more(portal: Portal) -> None:
+    reading = portal.pages()
+    next(reading)
+    reading.close()  # type: ignore[attr-defined]
+    sent = len(portal.sandbox.requests)
+    portal.source.deal_count()
+    assert len(portal.sandbox.requests) == sent + 1

@@ -42,6 +42,8 @@ def answering(**by_end_of_path: Script) -> Script:
         for part, answer in by_end_of_path.items():
             if f"/{part}/batch/read" in asked.path:
                 return answer(asked)
+        if last == "search" and last not in by_end_of_path:  # the count before a first load
+            return Say(200, {"total": 0, "results": []})
         return by_end_of_path[last](asked)
 
     return script
@@ -184,7 +186,7 @@ def test_without_the_deals_themselves_there_is_no_pull() -> None:
         with pytest.raises(AuthError) as error:
             list(load(source))
         assert error.value.missing_scopes == ("crm.objects.deals.read",)
-        assert len(server.asked) == 1
+        assert len([asked for asked in server.asked if asked.method == "GET"]) == 1
 
 
 def test_associations_are_read_to_their_end_and_no_further() -> None:
