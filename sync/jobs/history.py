@@ -8,7 +8,7 @@ from typing import Final
 from sync.crm.base import Deal, DealPage, HistoryPage
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.saving import save
-from sync.mirror import history_reads, read
+from sync.mirror import history_reads
 
 HISTORY: Final = "history"
 """The stream of the backfill; where it stands is told by the deals themselves."""
@@ -45,14 +45,16 @@ def _pages(ctx: JobContext) -> Iterator[HistoryPage]:
 
 def _with_counts(ctx: JobContext, page: DealPage) -> DealPage:
     """With the numbers of contacts and companies that the mirror has: no history tells them."""
-    held = read.deals_by_id(ctx.engine, ctx.connection, [deal.deal_id for deal in page.deals])
+    ids = [deal.deal_id for deal in page.deals]
+    held = history_reads.association_counts(ctx.engine, ctx.connection, ids)
     return replace(page, deals=[_counted(deal, held.get(deal.deal_id)) for deal in page.deals])
 
 
-def _counted(deal: Deal, held: Deal | None) -> Deal:
-    if held is None:
+def _counted(deal: Deal, held: tuple[int | None, int | None] | None) -> Deal:
+    if held is None or held == (None, None):
         return deal
-    return replace(deal, contact_count=held.contact_count, company_count=held.company_count)
+    contacts, companies = held
+    return replace(deal, contact_count=contacts, company_count=companies)
 
 
 def _give_up_missing(ctx: JobContext, found: HistoryPage) -> None:

@@ -1,6 +1,6 @@
 """Which deals' past has been read, and which wait for it: the most valuable first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -83,6 +83,20 @@ def unread_ids(engine: Engine, connection: str, limit: int) -> Sequence[str]:
     query = select(c.deal_id).where(_waiting(connection)).order_by(*order).limit(limit)
     with reading(engine) as snapshot:
         return snapshot.execute(query).scalars().all()
+
+
+def association_counts(
+    engine: Engine, connection: str, deal_ids: Sequence[str]
+) -> Mapping[str, tuple[int | None, int | None]]:
+    """deal id -> how many contacts and companies it has, as far as known."""
+    c = deal_table.c
+    query = select(c.deal_id, c.contact_count, c.company_count).where(c.connection == connection)
+    with reading(engine) as snapshot:
+        return {
+            deal_id: (contacts, companies)
+            for some in chunks(deal_ids)
+            for deal_id, contacts, companies in snapshot.execute(query.where(c.deal_id.in_(some)))
+        }
 
 
 def _waiting(connection: str) -> ColumnElement[bool]:

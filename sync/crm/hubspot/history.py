@@ -1,9 +1,9 @@
 """A deal's `propertiesWithHistory` as changes of our fields. Pure."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from operator import itemgetter
+from typing import Any, Final
 
 from sync.crm.base import Change, ChangeSource, DealStatus, Field
 from sync.crm.hubspot import values
@@ -55,10 +55,14 @@ HISTORY_PROPERTIES: Final[tuple[str, ...]] = tuple(_FIELDS)
 HISTORY_FIELDS: Final = frozenset({field for field, _ in _FIELDS.values()} | {Field.STATUS})
 
 
-class _Version(NamedTuple):
-    at: datetime
-    value: str | None
-    source: ChangeSource
+_SOURCES: Final[Mapping[str, ChangeSource]] = {
+    **dict.fromkeys(_INTEGRATION, ChangeSource.INTEGRATION),
+    **dict.fromkeys(_AUTOMATION, ChangeSource.AUTOMATION),
+    **dict.fromkeys(_HUMAN, ChangeSource.HUMAN),
+}
+
+_Version = tuple[datetime, str | None, ChangeSource]
+"""Since when, what, by whom: plain tuples, for there are a dozen in every deal."""
 
 
 StatusOfStage = Callable[[str | None], DealStatus]
@@ -87,8 +91,9 @@ def changes(
         versions = _versions(field, entries, parse, doubts)
         found += _collapsed(deal_id, field, versions)
         if field is Field.STAGE and versions:
-            statuses = [v._replace(value=status_of(v.value).value) for v in versions]
-            statuses[-1] = statuses[-1]._replace(value=status.value)
+            statuses = [(at, status_of(stage).value, by) for at, stage, by in versions]
+            at, _, by = statuses[-1]
+            statuses[-1] = (at, status.value, by)
             found += _collapsed(deal_id, Field.STATUS, statuses)
     return found
 
@@ -96,12 +101,9 @@ def changes(
 def source(entry: Mapping[str, Any]) -> ChangeSource:
     """Who made a version, by `sourceType` (`source` in old answers)."""
     kind = str(entry.get("sourceType") or entry.get("source") or "").upper()
-    if kind in _HUMAN:
-        return ChangeSource.HUMAN
-    if kind in _AUTOMATION:
-        return ChangeSource.AUTOMATION
-    if kind in _INTEGRATION:
-        return ChangeSource.INTEGRATION
+    known = _SOURCES.get(kind)
+    if known is not None:
+        return known
     if str(entry.get("sourceId") or "").startswith("userId:"):
         return ChangeSource.HUMAN
     return ChangeSource.UNKNOWN
@@ -111,30 +113,37 @@ def _versions(
     field: Field, entries: Sequence[Any], parse: Callable[[Any], str | None], doubts: Doubts
 ) -> list[_Version]:
     versions: list[_Version] = []
+    what = f"history of {field.value}"
     for entry in entries:
         if not isinstance(entry, dict):
             continue
-        what = f"history of {field.value}"
-        at = doubts.parse(what, values.instant, entry.get("timestamp"))
+        raw = entry.get("timestamp")
+        at = doubts.parse(what, _instant, raw)
         if at is None:
-            doubts.note(what, entry.get("timestamp"))
+            doubts.note(what, raw)
         else:
-            value = doubts.parse(what, parse, entry.get("value"))
-            versions.append(_Version(at, value, source(entry)))
+            versions.append((at, doubts.parse(what, parse, entry.get("value")), source(entry)))
     # HubSpot was seen to give the newest first, which decides between equal instants
-    if versions and versions[0].at >= versions[-1].at:
+    if versions and versions[0][0] >= versions[-1][0]:
         versions.reverse()
-    return sorted(versions, key=lambda version: version.at)
+    versions.sort(key=itemgetter(0))
+    return versions
+
+
+def _instant(raw: Any) -> datetime | None:
+    """As `values.instant`, at once for the form in which nearly all come."""
+    if type(raw) is str and raw.endswith("Z") and raw[4:5] == "-":
+        return datetime.fromisoformat(raw)
+    return values.instant(raw)
 
 
 def _collapsed(deal_id: str, field: Field, versions: Sequence[_Version]) -> Iterator[Change]:
-    ordinals: Counter[datetime] = Counter()
     old: str | None = None
-    for version in versions:
-        if version.value == old:
+    last: datetime | None = None
+    ordinal = 0
+    for at, value, by in versions:
+        if value == old:
             continue
-        yield Change(
-            deal_id, field, old, version.value, version.at, version.source, ordinals[version.at]
-        )
-        ordinals[version.at] += 1
-        old = version.value
+        ordinal = ordinal + 1 if at == last else 0
+        yield Change(deal_id, field, old, value, at, by, ordinal)
+        old, last = value, at
