@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
+from bench.findings import findings
 from bench.forecast import lineup
 from bench.measure import measured
 from forecasting import backtest
@@ -199,6 +200,7 @@ def run(count: int) -> dict[str, Any]:
         steps = {}
         for label, work in (
             ("forecast now", _forecast),
+            ("findings, scores, velocity", _findings),
             ("24 origins", _backtest),
             ("plain Python table", _plain),
         ):
@@ -230,6 +232,14 @@ def _forecast(folder: str) -> dict[str, Any]:
         with_intervals(method.totals(snapshot, periods), shocks)
         clock.lap(f"{name}: totals")
     return clock.told(opened=int((snapshot.deals["status"] == "open").sum()))
+
+
+def _findings(folder: str) -> dict[str, Any]:
+    """What an assessment asks beside the forecast, for each open deal."""
+    frames = _read(folder)
+    clock = _Clock()
+    counts = findings(frames, UNTIL, ZONE, clock.lap)
+    return clock.told(**counts)
 
 
 def _backtest(folder: str) -> dict[str, Any]:
