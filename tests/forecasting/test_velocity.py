@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
-from forecasting.velocity import Drivers, measure, sales_velocity, what_if
-from tests.forecasting.frames import TODAY, deals
+from forecasting.velocity import Drivers, drivers, measure, sales_velocity, what_if
+from tests.forecasting.frames import AS_OF, TODAY, deals
 
 TEXTBOOK = Drivers(100, 50_000, 0.20, 90)
 
@@ -121,3 +122,64 @@ def test_segments_have_their_own_drivers() -> None:
 def test_two_connections_are_never_added() -> None:
     with pytest.raises(ValueError, match="main, other"):
         measure(deals({}, {"connection": "other"}), today=TODAY)
+
+
+def of_all_deals(frame: pl.DataFrame, **more: Any) -> dict[str, Any]:
+    table = drivers(
+        frame, as_of=AS_OF, today=TODAY, zone="Europe/Oslo", segments=("total",), **more
+    )
+    return table.row(0, named=True)
+
+
+def test_where_everything_has_ended_it_is_the_textbook() -> None:
+    rows = [ended("won", TODAY - timedelta(days=n), 10 + n, amount=100.0) for n in range(10)]
+    rows += [ended("lost", TODAY - timedelta(days=n), 5 + n) for n in range(30)]
+    told = of_all_deals(deals(*rows))
+    assert told["win_rate"] == pytest.approx(told["textbook_win_rate"]) == pytest.approx(0.25)
+    assert told["cycle_days"] == pytest.approx(told["textbook_cycle_days"]) == pytest.approx(14.5)
+    assert told["sales_velocity"] == told["textbook_velocity"] == 0
+
+
+def test_dead_deals_that_nobody_closes_do_not_flatter_the_win_rate() -> None:
+    """10 won, 10 lost, 20 open for more than a year: 50 % of the ended, not half of all."""
+    day = TODAY - timedelta(days=30)
+    rows = [ended("won", day, 20, amount=100.0)] * 10 + [ended("lost", day, 20)] * 10
+    rows += [{"created_at": AS_OF - timedelta(days=300)}] * 20
+    told = of_all_deals(deals(*({**row, "deal_id": f"d{n}"} for n, row in enumerate(rows))))
+    assert told["textbook_win_rate"] == 0.5
+    assert told["win_rate"] == pytest.approx(0.25)
+    assert told["win_rate_low"] < 0.25 < told["win_rate_high"]
+
+
+ODD: dict[str, tuple[list[dict[str, Any]], str | None, dict[str, Any]]] = {
+    "three deals": ([{}, ended("won", TODAY), ended("lost", TODAY)], "too_few", {}),
+    "all lost": ([ended("lost", TODAY)] * 40, "nothing_won", {"win_rate": 0.0}),
+    "nothing ended": ([{}, {}], "nothing_decided", {"win_rate": None}),
+    "two currencies and a missing rate": (
+        [ended("won", TODAY, amount=None, amount_problem="no_rate", currency="EUR")] * 3
+        + [ended("won", TODAY, 30, amount=100.0)] * 20,
+        None,
+        {"average_value": 100.0, "without_rate": 3, "won_deals": 23},
+    ),
+    "only a currency without a rate": (
+        [ended("won", TODAY, amount=None, amount_problem="no_rate", currency="EUR")] * 30,
+        "no_amount",
+        {"without_rate": 30, "sales_velocity": None},
+    ),
+    "closed before created": (
+        [ended("won", TODAY, -5)] * 3,
+        "too_few",
+        {"without_cycle": 3, "cycle_days": None},
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "note", "figures"), ODD.values(), ids=ODD)
+def test_small_and_odd_accounts_get_an_honest_answer(
+    rows: list[dict[str, Any]], note: str | None, figures: dict[str, Any]
+) -> None:
+    told = of_all_deals(deals(*({**row, "deal_id": f"d{n}"} for n, row in enumerate(rows))))
+    assert told["note"] == note
+    assert {name: told[name] for name in figures} == figures
+    if note == "nothing_won":
+        assert 0 < told["win_rate_high"] < 0.1
