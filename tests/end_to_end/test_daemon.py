@@ -5,11 +5,12 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sync.mirror import schema
 from sync.mirror.engine import open_engine
@@ -123,6 +124,42 @@ def test_a_second_one_waits_and_takes_over(start: Callable[[], Daemon]) -> None:
     assert not second.said("worker started")
     assert first.terminate() == 0
     second.until(lambda: second.said("worker started"))
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+def test_a_second_one_takes_over_from_one_that_was_killed(
+    start: Callable[[], Daemon], installation: Installation, sandbox: Sandbox
+) -> None:
+    """Killed in the middle of its first pull; the other waits for the lease to run out, goes on
+    where it was, and nothing is there twice."""
+    sandbox.faults.add("hang_before", seconds=20, times=1, path_contains="/batch/read")
+    first = start()
+    first.until(lambda: not sandbox.faults.pending())
+    second = start()
+    second.until(lambda: second.said("waiting to take over"))
+    first.end()
+    engine = open_engine(installation.database_url)
+    with engine.begin() as database:  # the minute that the dead one's lease still lasts
+        assert database.execute(select(schema.lease)).one()
+        past = datetime(2020, 1, 1, tzinfo=UTC)
+        database.execute(update(schema.lease).values(expires_at=past))
+    assert not second.said("worker started")
+    second.until(lambda: second.said("raise_alerts"))
+    with engine.connect() as database:
+        runs = database.execute(
+            select(schema.job_run.c.status)
+            .where(schema.job_run.c.job == "pull")
+            .order_by(schema.job_run.c.id)
+        )
+        assert list(runs.scalars()) == ["abandoned", "ok"]
+        ids = list(database.execute(select(schema.deal.c.deal_id)).scalars())
+        stages = database.execute(
+            select(schema.deal_change.c.deal_id).where(schema.deal_change.c.field == "stage")
+        )
+        assert sorted(ids) == sandbox.crm.deal_ids()
+        assert set(stages.scalars()) == set(ids), "everybody's past is there"
+    engine.dispose()
+    assert second.terminate() == 0
 
 
 def test_a_refused_token_suspends_the_connection_and_says_so(
