@@ -9,7 +9,7 @@ Protocol and scores: docs/methods/backtest.md.
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -28,13 +28,18 @@ from forecasting.combination import (
 )
 from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.history import KEY
-from forecasting.intervals import Shock, common_shock, with_intervals
+from forecasting.intervals import Shock, common_shock, regularity, with_intervals
 from forecasting.methods.base import TOTALS_SCHEMA, ForecastMethod
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History, Snapshot
 
 VERSION: Final = 2
 """Of what an origin's result means; raised when methods or this module change their figures."""
+
+QUARTER: Final = 13
+"""Finished weekly origins that size the common shock: how far forecasts are off lately."""
+YEAR: Final = 52
+"""Finished weekly origins that tell how regular a business is, which changes slowly."""
 
 PeriodsOf = Callable[[date], Sequence[Period]]
 _PERIOD: Final = ("period_kind", "period_start", "period_end")
@@ -260,12 +265,16 @@ def shocks(
     record: pl.DataFrame, totals: pl.DataFrame, origin: date, method: str | tuple[str, str] = NAME
 ) -> Mapping[tuple[str, object], Shock]:
     """The common shock of each period in `totals`, from that method's own finished forecasts."""
-    return {
-        (period.kind.value, period.start): common_shock(
-            residuals(record, period, origin, method), days_left=(period.end - origin).days
+    found: dict[tuple[str, object], Shock] = {}
+    for period in periods_in(totals):
+        recent, year = (
+            residuals(record, period, origin, method, last=last) for last in (QUARTER, YEAR)
         )
-        for period in periods_in(totals)
-    }
+        shock = common_shock(recent, days_left=(period.end - origin).days)
+        found[period.kind.value, period.start] = replace(
+            shock, regularity=regularity(year, shock.sd)
+        )
+    return found
 
 
 def combined(results: pl.DataFrame, actual: pl.DataFrame, *, how: How = "weighted") -> pl.DataFrame:

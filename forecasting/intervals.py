@@ -36,6 +36,9 @@ OUTLYING: Final = 2.5
 _TYPICAL: Final = 0.4549
 """Median of the square of a standard normal variable."""
 
+_TINY: Final = 1e-9
+_MOST_REGULAR: Final = 0.01
+
 _STEEPEST: Final = 4.0
 """Skewness beyond which one deal decides and no expansion in moments holds; it is cut here."""
 
@@ -52,12 +55,14 @@ RESIDUAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 @dataclass(frozen=True, slots=True)
 class Shock:
     """`sd`: standard deviation of the common shock (0.1 = 10 %); `sample`: finished origins that it
-    rests on beside the prior; `note`: text key, or None.
+    rests on beside the prior; `note`: text key, or None. `regularity`: what the distance of P10 and
+    P90 from the forecast is multiplied by, 1 = as for independent deals (see `regularity`).
     """
 
     sd: float
     sample: int
     note: str | None = None
+    regularity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,29 @@ def common_shock(residuals: pl.DataFrame, *, days_left: int) -> Shock:
     variance = (PRIOR_ORIGINS * PRIOR_SHOCK**2 + beyond.sum()) / (PRIOR_ORIGINS + known.height)
     few = f"few_finished_origins:{known.height}" if known.height < PRIOR_ORIGINS else None
     return Shock(math.sqrt(max(0.0, variance)), known.height, few)
+
+
+def regularity(residuals: pl.DataFrame, shock_sd: float) -> float:
+    """How much nearer than chance allows the results of `residuals` came: 0-1, 1 = no nearer.
+
+    Where a handful of deals come as regularly as subscriptions do, the law of independent deals is
+    far too wide and no shock, which can only widen, says so. Of how far each result lay from its
+    forecast, as a share of the way to its own P10 or P90, the quantile of 80 % is taken with the
+    finite-sample rank of conformal prediction, ceil(0.8 (n + 1)), and drawn to 1 in its logarithm
+    by the prior's weight. Skewness is taken from the gamma law of the same mean and variance.
+    """
+    known = residuals.filter((pl.col("expected_rest") > 0) & (pl.col("variance_rest") > 0))
+    if known.is_empty():
+        return 1.0
+    mean, variance, actual = (
+        known[name].to_numpy() for name in ("expected_rest", "variance_rest", "actual_rest")
+    )
+    told = quantiles(0.0, mean, variance, 2 * variance**2 / mean, shock_sd=shock_sd)
+    way = np.where(actual > mean, told[:, -1] - mean, mean - told[:, 0])
+    share = np.sort(np.abs(actual - mean) / np.maximum(way, mean * _TINY))
+    rank = min(math.ceil((LEVELS[-1] - LEVELS[0]) * (known.height + 1) - _TINY), known.height)
+    weight = known.height / (known.height + PRIOR_ORIGINS)
+    return float(np.clip(share[rank - 1], _MOST_REGULAR, 1.0) ** weight)
 
 
 def _tempered(squared: Values) -> Values:
@@ -168,13 +196,16 @@ def with_intervals(
     frames = []
     for (kind, start), rows in totals.group_by("period_kind", "period_start", maintain_order=True):
         shock = shocks[str(kind), start]
+        won = rows["won_amount"].to_numpy()
+        mean = (rows["open_expected"] + rows["new_expected"]).to_numpy()
         at = quantiles(
-            rows["won_amount"].to_numpy(),
-            (rows["open_expected"] + rows["new_expected"]).to_numpy(),
+            won,
+            mean,
             (rows["open_variance"] + rows["new_variance"]).to_numpy(),
             (rows["open_third_moment"] + rows["new_third_moment"]).to_numpy(),
             shock_sd=shock.sd,
         )
+        at = _drawn_nearer(at, won[:, None], mean[:, None], shock.regularity)
         frames.append(
             rows.with_columns(
                 *(pl.Series(name, at[:, i]) for i, name in enumerate(_quantile_columns())),
@@ -191,6 +222,13 @@ def with_intervals(
     }
     empty = totals.clear().with_columns(pl.lit(None, t).alias(n) for n, t in added.items())
     return pl.concat([empty, *frames])
+
+
+def _drawn_nearer(at: Values, won: Values, mean: Values, regularity: float) -> Values:
+    """Quantiles `at` with their distance from the forecast multiplied by `regularity`."""
+    if regularity >= 1:
+        return at
+    return np.asarray(np.maximum(won + mean + regularity * (at - won - mean), won))
 
 
 def _quantile_columns() -> dict[str, type[pl.DataType]]:

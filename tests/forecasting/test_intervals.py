@@ -186,3 +186,39 @@ def test_scenarios_share_the_shock_and_repeat_with_the_seed() -> None:
     assert drawn.mean(axis=0) == pytest.approx([110.0, 200.0], rel=0.01)
     assert np.corrcoef(drawn.T)[0, 1] > 0.95
     assert (drawn[:, 0] >= 10).all()
+
+
+def test_a_business_as_regular_as_subscriptions_gets_a_narrow_interval() -> None:
+    """One win a month, always for what was said within 4 %: chance would allow 58 %."""
+    said = [(91, 300.0, 30_000.0, 300.0 * (1 + error / 100)) for error in (-4, -2, 0, 3) * 13]
+    record = residuals(*said)
+    shock = intervals.common_shock(record, days_left=91)
+    regular = intervals.regularity(record, shock.sd)
+    assert shock.sd == 0.0
+    told = intervals.quantiles(0.0, 300.0, 30_000.0, 2 * 30_000.0**2 / 300)[0]
+    # 52 results: the 43rd of them by size, 4 %, with the weight of 52 origins beside 4
+    way = 12.0 / (300.0 - told[0])
+    assert regular == pytest.approx(way ** (52 / 56), rel=0.01)
+    row = intervals.with_intervals(
+        totals(), {("month", date(2026, 3, 1)): Shock(0.0, 52, None, regular)}
+    ).row(0, named=True)
+    plain = intervals.with_intervals(totals(), {("month", date(2026, 3, 1)): Shock(0.0, 52)}).row(
+        0, named=True
+    )
+    assert row["p90"] - row["p10"] == pytest.approx(regular * (plain["p90"] - plain["p10"]))
+
+
+def test_results_as_far_off_as_chance_allows_leave_the_interval_as_it_is() -> None:
+    rng = np.random.default_rng(7)
+    wins = rng.poisson(12, 400)
+    record = residuals(*[(28, 1200.0, 120_000.0, 100.0 * n) for n in wins.tolist()])
+    assert intervals.regularity(record, 0.0) == pytest.approx(1.0, abs=0.06)
+    assert intervals.regularity(residuals(), 0.1) == 1.0
+    wild = residuals(*[(28, 100.0, 10.0, 900.0)] * 20)
+    assert intervals.regularity(wild, 0.1) == 1.0  # widening is the shock's task
+
+
+def test_months_without_a_win_do_not_make_a_small_account_look_regular() -> None:
+    """Half a win a month: most results are 0, which is where P10 lies already."""
+    record = residuals(*[(28, 50.0, 5_000.0, 100.0 * (n % 2)) for n in range(26)])
+    assert intervals.regularity(record, 0.1) == pytest.approx(1.0, abs=0.35)
