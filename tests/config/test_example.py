@@ -29,6 +29,10 @@ def loaded(tmp_path: Path, text: str) -> Config:
     return load(path, {}).config
 
 
+MAPS = ("exchange_rates", "after_days", "weights", "lost_stages")
+"""Settings whose keys are the customer's own."""
+
+
 def paths(data: Any, prefix: str = "") -> set[str]:
     """The dotted paths of a document in the way that settings are named."""
     found = set()
@@ -39,7 +43,7 @@ def paths(data: Any, prefix: str = "") -> set[str]:
             mark = len({each.get("kind") for each in value}) > 1
             for each in value:
                 found |= paths(each, f"{path}[{each['kind'] if mark else ''}].")
-        elif isinstance(value, dict) and key not in ("exchange_rates", "after_days", "weights"):
+        elif isinstance(value, dict) and key not in MAPS:
             found |= paths(value, f"{path}.")
     return found
 
