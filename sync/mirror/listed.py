@@ -45,5 +45,3 @@ def save_listed(
 def rows_of(transaction: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
     """Column name -> value, a mapping a row."""
     return [row._asdict() for row in transaction.execute(query)]
-
-
