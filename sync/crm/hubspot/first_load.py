@@ -154,7 +154,7 @@ class FirstLoad:
             reader = BySearch(self.calls)
         else:
             reader = ByCursor(self.calls, self.associations)
-        return SideBySide(reader, state.left, state.known, lot=lot)
+        return SideBySide(reader, state.left, state.known, lot=lot, read=state.read)
 
     def _checked(self, state: LoadState) -> LoadState:
         """The same, where as many deals came as the account counts; else the next way, anew. By the

@@ -69,15 +69,15 @@ class Lot(NamedTuple):
 
 class _Part:
     """A span being read. `fetched`: up to where pages were asked for; `handed`: up to where they
-    are in lots, None = all."""
+    are in lots, None = all. density: deals for each id on the last page, None before the first."""
 
-    __slots__ = ("end", "fetched", "handed", "rows", "start")
+    __slots__ = ("density", "end", "fetched", "handed")
 
     def __init__(self, span: Span) -> None:
-        self.start = self.fetched = span.at
+        self.fetched = span.at
         self.handed: str | None = span.at
         self.end = span.end
-        self.rows = 0
+        self.density: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,16 @@ class _Arrival:
 
 
 class SideBySide:
-    """One reading of `spans`. lot: about so many deals are handed over at once."""
+    """One reading of `spans`. lot: about so many deals are handed over at once. read: so many of
+    the account's deals have been read before."""
 
-    def __init__(self, reader: Reader, spans: Sequence[Span], known: Extent, *, lot: int) -> None:
+    def __init__(
+        self, reader: Reader, spans: Sequence[Span], known: Extent, *, lot: int, read: int = 0
+    ) -> None:
         self._reader = reader
         self._known = known
         self._lot = lot
+        self._expected = known.total - read
         self._waiting = deque(_Part(span) for span in spans)
         self._parts = list(self._waiting)
         self._reading: list[_Part] = []
@@ -164,35 +168,40 @@ class SideBySide:
                 self._changed.notify_all()
 
     def _take(self) -> _Part | None:
-        """A part that nobody reads, or half of the largest one; None where nothing is worth it."""
+        """A part that nobody reads, or half of the largest one, once any is worth it; None when all
+        is read."""
         with self._changed:
-            if self._closed or self._error is not None:
-                return None
-            part = self._waiting.popleft() if self._waiting else self._half()
-            if part is not None:
-                self._reading.append(part)
-            return part
+            while not self._closed and self._error is None:
+                part = self._waiting.popleft() if self._waiting else self._half()
+                if part is not None:
+                    self._reading.append(part)
+                    return part
+                if not self._reading:
+                    return None
+                self._changed.wait()
+            return None
 
     def _half(self) -> _Part | None:
-        if not self._reader.by_id or not self._reading:
+        """Not by the estimate alone whether any is worth it: behind a desert of ids may lie most of
+        the deals, of which only the account's count knows."""
+        if not self._reader.by_id or not self._reading or self._expected < WORTH_SPLITTING:
             return None
         largest = max(self._reading, key=self._deals_left)
-        if self._deals_left(largest) < WORTH_SPLITTING:
+        fetched, end = int(largest.fetched), self._end(largest)
+        if end - fetched < WORTH_SPLITTING:
             return None
-        fetched = int(largest.fetched)
-        middle = fetched + (self._end(largest) - fetched) // 2
+        middle = fetched + (end - fetched) // 2
         half = _Part(Span(str(middle), largest.end))
         largest.end = middle
         self._parts.append(half)
         return half
 
     def _deals_left(self, part: _Part) -> float:
-        """By how dense its ids have been so far; where none were read, by how dense all are."""
-        covered = int(part.fetched) - int(part.start or 0)
-        rows = part.rows
-        if not rows or covered <= 0:
-            covered, rows = self._known.highest - self._known.lowest + 1, self._known.total
-        return max(0, self._end(part) - int(part.fetched)) * rows / covered
+        """By how dense the ids of its last page were; before the first, by how dense all are."""
+        density = part.density
+        if density is None:
+            density = self._known.total / (self._known.highest - self._known.lowest + 1)
+        return max(0, self._end(part) - int(part.fetched)) * density
 
     def _end(self, part: _Part) -> int:
         return self._known.highest + 1 if part.end is None else part.end
@@ -207,12 +216,13 @@ class SideBySide:
                     following = None
                 elif following is not None and int(following) >= part.end:
                     following = None
-            if records and not part.rows:
-                part.start = str(records[0]["id"])
-            part.rows += len(records)
+            self._expected -= len(records)
             if following is None:
                 self._reading.remove(part)
             else:
+                if self._reader.by_id:
+                    covered = int(following) - int(part.fetched)
+                    part.density = len(records) / max(1, covered)
                 part.fetched = following
             self._arrived.append(_Arrival(part, records, following))
             self._changed.notify_all()
