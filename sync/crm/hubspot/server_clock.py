@@ -28,5 +28,5 @@ class ServerClock:
             self._ahead = at - self._clock.now()
 
     def now(self) -> datetime:
-        """To the second, cut off."""
-        return (self._clock.now() + self._ahead).astimezone(UTC).replace(microsecond=0)
+        """Never ahead of HubSpot's clock, and less than a second behind: its dates are cut off."""
+        return (self._clock.now() + self._ahead).astimezone(UTC)
