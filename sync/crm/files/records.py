@@ -1,7 +1,7 @@
 """One row of an export as we understand it, and what was doubtful in it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -114,12 +114,13 @@ _INSTANTS: Final = (
     "next_activity_at",
 )
 _AMOUNTS: Final = ("amount", "probability")
+_NAMES: Final = tuple(each.name for each in fields(Record))
 
 
 def as_json(record: Record) -> dict[str, Any]:
     """What the record holds, empty fields left out."""
-    held = {name: value for name, value in asdict(record).items() if value not in (None, {})}
-    return {name: _plain(value) for name, value in held.items()}
+    held = ((name, getattr(record, name)) for name in _NAMES)
+    return {name: _plain(value) for name, value in held if value not in (None, {})}
 
 
 def from_json(held: Mapping[str, Any]) -> Record:
