@@ -17,7 +17,15 @@ from sync.web.status import ConnectionStatus, ForecastTotal, JobRun, StatusSnaps
 _ORDER = {
     name: number
     for number, name in enumerate(
-        ("pull", "assess", "write_back", "raise_alerts", "retry_alerts", "deliver_alerts")
+        (
+            "pull",
+            "assess",
+            "write_back",
+            "raise_alerts",
+            "retry_alerts",
+            "deliver_alerts",
+            "backtest",
+        )
     )
 }
 
@@ -59,6 +67,7 @@ def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
             .where(
                 forecast.c.job_run_id == last_forecast.scalar_subquery(),
                 forecast.c.segment_kind == "total",
+                forecast.c.chosen,
             )
             .order_by(forecast.c.period_kind, forecast.c.period_start, forecast.c.variant)
         )
