@@ -7,6 +7,7 @@ equal spans of them hold anything from nothing to nearly all.
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -111,21 +112,17 @@ class SideBySide:
         """Raises the first error of any reader. Closing the iterator ends the readers; what they
         have on its way is waited for and dropped."""
         count = self._reader.threads if self._reader.by_id else 1
-        threads = [
-            threading.Thread(target=self._work, name=f"first load {n}", daemon=True)
-            for n in range(count)
-        ]
         self._busy = count
-        for thread in threads:
-            thread.start()
+        pool = ThreadPoolExecutor(count, thread_name_prefix="first load")
+        for _ in range(count):
+            pool.submit(self._work).add_done_callback(self._ended)
         try:
             yield from self._gathered()
         finally:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
-            for thread in threads:
-                thread.join()
+            pool.shutdown()
 
     def _gathered(self) -> Iterator[Lot]:
         records: list[Json] = []
@@ -155,17 +152,15 @@ class SideBySide:
             return [Span(part.handed or "", part.end) for part in self._parts]
 
     def _work(self) -> None:
-        try:
-            while (part := self._take()) is not None:
-                while not self._hand_over(part, self._reader.page(part.fetched)):
-                    pass
-        except BaseException as error:  # noqa: BLE001 - raised where the lots are asked for
-            with self._changed:
-                self._error = self._error or error
-        finally:
-            with self._changed:
-                self._busy -= 1
-                self._changed.notify_all()
+        while (part := self._take()) is not None:
+            while not self._hand_over(part, self._reader.page(part.fetched)):
+                pass
+
+    def _ended(self, reader: Future[None]) -> None:
+        with self._changed:
+            self._error = self._error or reader.exception()
+            self._busy -= 1
+            self._changed.notify_all()
 
     def _take(self) -> _Part | None:
         """A part that nobody reads, or half of the largest one, once any is worth it; None when all
