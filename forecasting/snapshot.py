@@ -9,7 +9,7 @@ import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
 from forecasting.history import KEY, pipeline_by_stage, status_by_stage
-from forecasting.tracks import NEVER, Ints, Track, Tracks, micros, micros_of
+from forecasting.tracks import NEVER, Floats, Ints, Track, Tracks, micros, micros_of
 
 _NOT_KNOWN_THEN = (
     "stage_probability",
@@ -192,6 +192,11 @@ class History:
                 "history_complete": known,
             }
         )
+
+    @property
+    def factor(self) -> Floats:
+        """Per deal what one unit of its own currency is worth at home now; NaN where unknown."""
+        return self._factor
 
     def pipelines(self, row: Ints, at: Ints) -> pl.Series:
         """The pipeline of each deal at each instant."""
