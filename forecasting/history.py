@@ -164,6 +164,42 @@ def _derive_from_stage(
     return states
 
 
+def row_numbers(deals: pl.DataFrame, changes: pl.DataFrame) -> pl.Series:
+    """Each change's row in `deals`, null where its deal is not there. One look-up per run of
+    changes of the same deal, for millions of keys compare slowly.
+    """
+    begins = changes.select(
+        pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in KEY)
+    ).to_series()
+    begins = begins.scatter(0, True) if len(begins) else begins
+    rows = (
+        changes.select(KEY)
+        .filter(begins)
+        .join(deals.select(*KEY).with_row_index("row"), on=KEY, how="left", maintain_order="left")
+    )
+    return rows["row"].gather(begins.cum_sum() - 1)
+
+
+def _numbered(changes: pl.DataFrame, rows: pl.Series, field: str, as_of: datetime) -> pl.DataFrame:
+    """One field's changes up to `as_of` as row, at, new; by deal and time."""
+    wanted = (pl.col("field") == field) & (pl.col("changed_at") <= as_of)
+    found = (
+        changes.select(wanted=wanted & rows.is_not_null(), row=rows, at="changed_at", new="new")
+        .with_columns(changes["ordinal"])
+        .filter("wanted")
+    )
+    row, at, ordinal = pl.col("row"), pl.col("at"), pl.col("ordinal")
+    level = row == row.shift()
+    falls = (
+        (row < row.shift())
+        | (level & (at < at.shift()))
+        | (level & (at == at.shift()) & (ordinal < ordinal.shift()))
+    )
+    if found.select(falls.any()).item():
+        found = found.sort("row", "at", "ordinal")
+    return found.select("row", "at", "new")
+
+
 def stage_stays(
     changes: pl.DataFrame, deals: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
 ) -> pl.DataFrame:
@@ -174,18 +210,23 @@ def stage_stays(
     `left_at`, else to `as_of`. `outcome`: open, won or lost as of `as_of`. Deals without stage
     history have no row. A deal that comes back to a stage has a row for each time.
     """
+    deals = deals.filter(pl.col("created_at") <= as_of).sort(*KEY)
+    rows = row_numbers(deals, changes)
+    facts = _stage_facts(stages)
+    moves = _numbered(changes, rows, "stage", as_of)
+    row, same = pl.col("row"), pl.col("row") == pl.col("row").shift()
     stays = (
-        changes_of(changes, "stage", as_of)
-        .filter(pl.col("new").ne_missing(pl.col("new").shift().over(KEY)))
-        .with_columns(left_at=pl.col("changed_at").shift(-1).over(KEY))
+        moves.filter(~same.fill_null(False) | pl.col("new").ne_missing(pl.col("new").shift()))
+        .with_columns(left_at=pl.when(row == row.shift(-1)).then(pl.col("at").shift(-1)))
         .filter(pl.col("new").is_not_null())
-        .select(*KEY, pl.col("new").alias("stage"), entered_at="changed_at", left_at="left_at")
-        .join(_outcomes(changes, deals, stages, as_of), on=KEY, how="inner")
-        .join(_stage_facts(stages), on=("connection", "stage"), how="left")
+        .rename({"new": "stage", "at": "entered_at"})
     )
-    moves = changes_of(changes, "pipeline", as_of).select(
-        *KEY, pl.col("changed_at").alias("entered_at"), pl.col("new").alias("pipeline_then")
+    facts_of_deals = _outcomes(
+        _numbered(changes, rows, "status", as_of), moves, deals, facts, as_of
     )
+    stays = stays.with_columns(
+        facts_of_deals.select(pl.exclude("row").gather(stays["row"])).iter_columns()
+    ).join(facts, on=("connection", "stage"), how="left", maintain_order="left")
     ended = (
         pl.col("left_at").is_null()
         & (pl.col("outcome") != "open")
@@ -193,9 +234,9 @@ def stage_stays(
         & (pl.col("closed_at") >= pl.col("entered_at"))
     )
     return (
-        stays.sort("entered_at")
-        .join_asof(moves, on="entered_at", by=KEY, check_sortedness=False)
+        _with_pipeline_then(stays, _numbered(changes, rows, "pipeline", as_of))
         .with_columns(left_at=pl.when(ended).then("closed_at").otherwise("left_at"))
+        .sort("row", "entered_at", "left_at", "stage", nulls_last=True)
         .select(
             *KEY,
             pl.coalesce("stage_pipeline", "pipeline_then", "pipeline_id").alias("pipeline_id"),
@@ -208,28 +249,53 @@ def stage_stays(
             .alias("days"),
             "outcome",
         )
-        .sort(*KEY, "entered_at", "left_at", "stage_id", nulls_last=True)
+    )
+
+
+def _with_pipeline_then(stays: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
+    """`pipeline_then`: where the history told the deal to be on entering the stage."""
+    if moves.is_empty():
+        return stays.with_columns(pipeline_then=pl.lit(None, pl.String))
+    moves = moves.select(
+        "row", pl.col("at").alias("entered_at"), pl.col("new").alias("pipeline_then")
+    )
+    return stays.sort("entered_at").join_asof(
+        moves.sort("entered_at"), on="entered_at", by="row", check_sortedness=False
     )
 
 
 def _outcomes(
-    changes: pl.DataFrame, deals: pl.DataFrame, stages: pl.DataFrame, as_of: datetime
+    turns: pl.DataFrame,
+    moves: pl.DataFrame,
+    deals: pl.DataFrame,
+    facts: pl.DataFrame,
+    as_of: datetime,
 ) -> pl.DataFrame:
-    """Per deal created by `as_of`: outcome then, closing instant then, present pipeline."""
-    told = deals_as_of(changes, deals, as_of, zone="UTC", fields=("status",))
-    by_stage = deals_as_of(changes, deals, as_of, zone="UTC", stages=stages, fields=("status",))
+    """Per deal, in their order: row, connection, deal_id, present pipeline_id, closing instant by
+    then, and outcome then: as the status history tells, else by the closing instant, else by the
+    stage.
+    """
+
+    def last(found: pl.DataFrame, name: str) -> pl.DataFrame:
+        return found.filter(pl.col("row").ne_missing(pl.col("row").shift(-1))).select(
+            "row", pl.col("new").alias(name)
+        )
+
     closed_by_then = pl.col("closed_at") <= as_of
-    outcome = pl.coalesce(
-        "told", pl.when(closed_by_then).then("status"), "by_stage", pl.lit("open")
-    )
     return (
-        deals.join(told.select(*KEY, told="status"), on=KEY, how="inner")
-        .join(by_stage.select(*KEY, by_stage="status"), on=KEY, how="inner")
+        deals.select(*KEY, "pipeline_id", "closed_at", "status")
+        .with_row_index("row")
+        .join(last(turns, "told"), on="row", how="left", maintain_order="left")
+        .join(last(moves, "stage"), on="row", how="left", maintain_order="left")
+        .join(facts, on=("connection", "stage"), how="left", maintain_order="left")
         .select(
+            "row",
             *KEY,
             "pipeline_id",
             pl.when(closed_by_then).then("closed_at").alias("closed_at"),
-            outcome.alias("outcome"),
+            pl.coalesce(
+                "told", pl.when(closed_by_then).then("status"), "stage_status", pl.lit("open")
+            ).alias("outcome"),
         )
     )
 

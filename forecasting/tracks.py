@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forecasting.history import KEY, account_day
+from forecasting.history import KEY, account_day, row_numbers
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -109,7 +109,7 @@ class Tracks:
         self.zone = zone
         self.created = micros(self.deals["created_at"])
         self._changes = changes
-        self._row = _row_numbers(self.deals, changes)
+        self._row = row_numbers(self.deals, changes).cast(pl.Int32).fill_null(-1).to_numpy()
         self._fields = frozenset(changes["field"].filter(pl.Series(self._row >= 0)).unique())
         self._made: dict[str, Track] = {}
 
@@ -173,27 +173,6 @@ class Tracks:
         mask = self._changes.select(wanted).to_series().to_numpy() & (self._row >= 0)
         rows = self._changes.select("old", "new", "changed_at", "ordinal", "source")
         return rows.filter(pl.Series(mask)), self._row[mask].astype(np.int64)
-
-
-def _row_numbers(deals: pl.DataFrame, changes: pl.DataFrame) -> npt.NDArray[np.int32]:
-    """Each change's row in `deals`, -1 where its deal is not there. One look-up per run of changes
-    of the same deal.
-    """
-    begins = changes.select(
-        pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in KEY)
-    ).to_series()
-    begins = begins.scatter(0, True) if len(begins) else begins
-    rows = (
-        changes.select(KEY)
-        .filter(begins)
-        .join(deals.select(*KEY).with_row_index("row"), on=KEY, how="left", maintain_order="left")[
-            "row"
-        ]
-        .cast(pl.Int32)
-        .fill_null(-1)
-        .to_numpy()
-    )
-    return np.asarray(rows[np.cumsum(begins.to_numpy(), dtype=np.int32) - 1])
 
 
 def _in_order(deals: pl.DataFrame) -> bool:
