@@ -159,7 +159,8 @@ def _beyond_chance(rows: Sequence[Mapping[str, Any]]) -> list[float]:
     """
     best, sample = rows[0], max(row["sample"] for row in rows)
     prior = PRIOR_ORIGINS / sample * (PRIOR_SHOCK * best["rest"]) ** 2
-    beyond = [prior + max(row["mse"] - best["by_chance"], 0.0) for row in rows]
+    chance = min(best["by_chance"], best["mse"])  # it makes no more than the least error seen
+    beyond = [prior + row["mse"] - chance for row in rows]
     return [max(each, max(beyond) * _NEARLY_NONE) for each in beyond]
 
 
