@@ -13,6 +13,7 @@ from sync.cli import (
     alerts,
     archive,
     backtest,
+    changes,
     connect,
     daemon,
     demo,
@@ -83,6 +84,7 @@ doctor.register(app)
 files.register(app)
 results.register(app)
 process.register(app)
+changes.register(app)
 quality.register(app)
 backtest.register(app)
 writeback.register(app)

@@ -12,7 +12,7 @@ from sync.crm.base import Field
 from sync.errors import ConfigError
 from sync.mirror.columns import frame
 from sync.mirror.rates import rate_frame
-from sync.mirror.schema import deal, deal_change, owner, pipeline, stage
+from sync.mirror.schema import deal, deal_change, owner, pipeline, stage, stage_version
 
 _NOT_IN_FRAME = (
     "own",
@@ -33,8 +33,9 @@ def deal_frame(
     home_currency: str,
     rates: Mapping[str, Decimal],
     rates_win: bool = False,
+    removed: bool = False,
 ) -> pl.DataFrame:
-    """The deals that are in the CRM, in the shape of DEAL_SCHEMA.
+    """The deals that are in the CRM, in the shape of DEAL_SCHEMA; with `removed`, those that were.
 
     `zone`: where days are counted. `rates`: one unit of a currency in `home_currency`, for deals
     that the CRM gives neither a rate nor a converted amount for; with `rates_win`, for all in these
@@ -57,7 +58,7 @@ def deal_frame(
     )
     columns = [column for column in deal.c if column.name not in _NOT_IN_FRAME]
     query = select(*columns, entered.label("stage_entered_at")).where(
-        deal.c.connection == connection, deal.c.removed_at.is_(None)
+        deal.c.connection == connection, *([] if removed else [deal.c.removed_at.is_(None)])
     )
     teams = owner_frame(engine, connection).select("owner_id", "team")
     deals = frame(engine, query).join(teams, on="owner_id", how="left")
@@ -75,12 +76,14 @@ def deal_frame(
     )
 
 
-def change_frame(engine: Engine, connection: str) -> pl.DataFrame:
-    """The history of the deals that are in the CRM, in the shape of CHANGE_SCHEMA."""
+def change_frame(engine: Engine, connection: str, *, removed: bool = False) -> pl.DataFrame:
+    """The history of the deals that are in the CRM, in the shape of CHANGE_SCHEMA; with `removed`,
+    of those that were, too.
+    """
     living = and_(
         deal.c.connection == deal_change.c.connection,
         deal.c.deal_id == deal_change.c.deal_id,
-        deal.c.removed_at.is_(None),
+        *([] if removed else [deal.c.removed_at.is_(None)]),
     )
     query = (
         select(*(deal_change.c[name] for name in CHANGE_SCHEMA))
@@ -92,6 +95,20 @@ def change_frame(engine: Engine, connection: str) -> pl.DataFrame:
         .cast(pl.Schema(CHANGE_SCHEMA))
         .sort("deal_id", "changed_at", "field", "ordinal")
     )
+
+
+def removal_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """The deals that left the CRM: deal_id, removed_at, removed_reason."""
+    query = select(deal.c.deal_id, deal.c.removed_at, deal.c.removed_reason)
+    gone = query.where(deal.c.connection == connection, deal.c.removed_at.is_not(None))
+    return frame(engine, gone.order_by(deal.c.deal_id))
+
+
+def stage_version_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """Every probability a stage ever had: pipeline_id, stage_id, valid_from, probability."""
+    columns = ("pipeline_id", "stage_id", "valid_from", "probability")
+    query = select(*(stage_version.c[name] for name in columns))
+    return frame(engine, query.where(stage_version.c.connection == connection))
 
 
 def stage_frame(engine: Engine, connection: str) -> pl.DataFrame:
