@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench config lock clean
+.PHONY: demo test campaign lint bench config lock clean
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dealpulse needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -17,6 +17,12 @@ demo: $(VENV)/.installed  ## one whole loop against a simulated CRM
 
 test: $(VENV)/.installed lint  ## lint, types, import contracts and every test
 	$(BIN)/pytest
+
+SEEDS ?= 300
+FIRST ?= 0
+
+campaign: $(VENV)/.installed  ## random companies, edits, faults and kills: SEEDS=300 from FIRST=0, or one SEED=17
+	SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) $(BIN)/pytest --dist load --timeout 600 tests/campaign
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
