@@ -6,7 +6,8 @@ stays with the customer's other apps. Limits are learned from what the CRM says 
 The CRM counts a call when it arrives, which is somewhere between our sending it and its answer. So
 a call's place is free again one interval after its *answer*, not after its beginning: then no
 jitter of the network makes two of our windows overlap in the CRM's. And once a window is half used
-the calls are spread evenly over it, so that a long load is a steady stream instead of bursts.
+the calls are spread evenly over it, so that a long load is a steady stream instead of bursts; who
+comes late to a turn, because the machine was busy, may catch up.
 """
 
 import threading
@@ -25,8 +26,15 @@ DAILY_RECHECK_S: Final = 900.0
 """After so long one call is let through, to learn whether the day's count has begun anew."""
 
 LONGEST_HOLD: Final = 1.08
-"""A place is held for at most so many intervals, also where the answer takes long: with intervals
+"""A place is held for so many intervals where the answer takes no longer than usual: with intervals
 of a second, waiting for answers would cost a fifth of the rate."""
+
+LATE: Final = 0.15
+"""An answer later than the quickest one by more than this share of the interval may have been
+counted as late as that, and its place is held so much longer."""
+
+CATCH_UP: Final = 0.1
+"""Turns of this share of an interval that nobody was there to take may be taken afterwards."""
 
 UNSPACED_SHARE: Final = 0.5
 """So much of a window goes at once; a cycle's few calls never wait for each other."""
@@ -43,15 +51,25 @@ class Window:
 class Turn:
     """One call's place in a window. `begins`, `free_at`: on the monotonic clock."""
 
-    __slots__ = ("begins", "free_at", "interval_s")
+    __slots__ = ("begins", "bucket", "free_at", "interval_s", "took_s")
 
-    def __init__(self, begins: float, interval_s: float) -> None:
-        self.begins = begins
+    def __init__(self, bucket: str, begins: float, interval_s: float) -> None:
+        self.bucket = bucket
         self.interval_s = interval_s
-        self.free_at = begins + interval_s * LONGEST_HOLD
+        self.took_s = float("inf")
+        self.begun(begins)
 
-    def answered(self, now: float) -> None:
-        """The CRM has counted it by now."""
+    def begun(self, now: float) -> None:
+        """The call is sent now."""
+        self.begins = now
+        self.free_at = now + self.interval_s * LONGEST_HOLD
+
+    def answered(self, now: float, quickest_s: float) -> None:
+        """The CRM has counted it by now; other answers of late took `quickest_s` at least."""
+        self.took_s = max(0.0, now - self.begins)
+        late = self.took_s - quickest_s
+        if late > self.interval_s * LATE:
+            self.free_at = max(self.free_at, self.begins + late + self.interval_s)
         self.free_at = min(self.free_at, max(now, self.begins) + self.interval_s)
 
 
@@ -85,17 +103,19 @@ class Limiter:
             now = self._clock.monotonic()
             self._refuse_when_spent(now)
             begins = self._next_turn(bucket, now)
-            turn = Turn(begins, self._windows[bucket].interval_s)
+            turn = Turn(bucket, begins, self._windows[bucket].interval_s)
             self._turns[bucket].append(turn)
-            self._last[bucket] = begins
         if begins > now:
             self._clock.sleep(begins - now)
+            with self._lock:  # a busy machine wakes us late
+                turn.begun(max(begins, self._clock.monotonic()))
         return turn
 
     def release(self, turn: Turn) -> None:
         """The call of this turn was answered, or will not be."""
         with self._lock:
-            turn.answered(self._clock.monotonic())
+            quickest_s = min((other.took_s for other in self._turns[turn.bucket]), default=0.0)
+            turn.answered(self._clock.monotonic(), quickest_s)
 
     def learn(self, bucket: str, window: Window) -> None:
         """Take over the limit that the CRM states; nonsense (nothing allowed at all) is ignored."""
@@ -128,9 +148,13 @@ class Limiter:
         turns = [turn for turn in self._turns[bucket] if turn.free_at > now]
         self._turns[bucket] = turns
         allowed = max(1, int(window.limit * self._share))
-        begins = max(now, self._closed_until[bucket], self._last[bucket])
+        last = self._last[bucket]
+        begins = due = max(now, self._closed_until[bucket], last)
         if len(turns) >= max(1, allowed * UNSPACED_SHARE):
-            begins = max(begins, self._last[bucket] + window.interval_s / allowed)
+            due = last + window.interval_s / allowed
+            begins = max(begins, due)
         if len(turns) >= allowed:
             begins = max(begins, sorted(turn.free_at for turn in turns)[len(turns) - allowed])
+        missed = begins == now and begins > due
+        self._last[bucket] = max(due, now - window.interval_s * CATCH_UP) if missed else begins
         return begins
