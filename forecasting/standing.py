@@ -1,6 +1,7 @@
 """How an account's deals stood at any past instant, at the rates and chances of that instant."""
 
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from forecasting.snapshot import History
 from forecasting.tracks import NEVER, Bools, Ints, micros_of
 from forecasting.waterfall import STANDING_SCHEMA
 
-STAGE_VERSION_SCHEMA = {
+STAGE_VERSION_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "pipeline_id": pl.String,
     "stage_id": pl.String,
     "valid_from": pl.Datetime("us", "UTC"),

@@ -19,6 +19,7 @@ from sync.cli import (
     demo,
     doctor,
     files,
+    goals,
     process,
     quality,
     results,
@@ -85,6 +86,7 @@ files.register(app)
 results.register(app)
 process.register(app)
 changes.register(app)
+goals.register(app)
 quality.register(app)
 backtest.register(app)
 writeback.register(app)

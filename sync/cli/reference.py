@@ -40,6 +40,8 @@ def _commands(command: Any, name: str) -> Iterator[str]:
     for each in command.commands.values():
         path = f"{name} {each.name}"
         if hasattr(each, "commands"):
+            if each.invoke_without_command:
+                yield from _command(each, path)
             yield from _commands(each, path)
         else:
             yield from _command(each, path)

@@ -28,6 +28,7 @@ from sync.mirror.process_tables import process_result as process_result
 from sync.mirror.quality_tables import deal_staleness as deal_staleness
 from sync.mirror.quality_tables import quality_score as quality_score
 from sync.mirror.quality_tables import rule_result as rule_result
+from sync.mirror.quota_tables import quota as quota
 from sync.mirror.types import Exact, Instant, Json
 
 connection = Table(

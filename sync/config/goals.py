@@ -1,0 +1,57 @@
+"""Settings of goals: the fiscal year, how pace is judged, quotas."""
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from forecasting.fiscal import fiscal_period
+from sync.config.strict import Strict
+from sync.config.values import CurrencyCode
+
+
+class QuotaSetting(Strict):
+    """One target; for an owner, a team or a pipeline, or for everyone."""
+
+    period: str = Field(
+        description="FY2026, 2026-H1, 2026-Q4 (of the fiscal year), 2026-03, or two days: "
+        "2026-01-01..2026-06-30."
+    )
+    amount: Decimal = Field(gt=0, description="What should be won in it.")
+    currency: CurrencyCode | None = Field(None, description="None = the home currency.")
+    owner: str | None = Field(None, min_length=1, description="A person: id, name or e-mail.")
+    team: str | None = Field(None, min_length=1, description="A team, by its name.")
+    pipeline: str | None = Field(None, min_length=1, description="A pipeline, by label or id.")
+    connection: str | None = Field(None, min_length=1, description="None = every connection.")
+
+    @model_validator(mode="after")
+    def _for_one(self) -> "QuotaSetting":
+        if sum(each is not None for each in (self.owner, self.team, self.pipeline)) > 1:
+            raise ValueError("set one of owner, team and pipeline, or none for everyone")
+        return self
+
+
+class Goals(Strict):
+    fiscal_year_starts: int = Field(
+        1,
+        ge=1,
+        le=12,
+        description="The month in which your fiscal year begins. It is called by the year that it "
+        "ends in; quarters and halves are counted from it.",
+    )
+    pacing: Literal["linear", "selling_days", "seasonal"] = Field(
+        "selling_days",
+        description="How much of a quota should be won by today: by calendar days, by working days "
+        "without public holidays, or as in your own past periods.",
+    )
+    quotas: list[QuotaSetting] = Field(
+        default_factory=list,
+        description="What should be won, by whom and when. They win over imported ones.",
+        examples=[[{"owner": "kari@example.com", "period": "2026-Q4", "amount": 1_200_000}]],
+    )
+
+    @model_validator(mode="after")
+    def _periods_are_known(self) -> "Goals":
+        for quota in self.quotas:
+            fiscal_period(quota.period, self.fiscal_year_starts)
+        return self
