@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from sync.crm.base import ValueKind
 from sync.crm.files.atomically import replace_file
 from sync.crm.files.book import Held
 from sync.crm.files.formulas import harmless
-from sync.crm.files.xlsx_out import Value, workbook
+
+if TYPE_CHECKING:
+    from sync.crm.files.xlsx_out import Value
 
 _NUMBERS: Final = (ValueKind.PROBABILITY, ValueKind.AMOUNT, ValueKind.INTEGER)
 
@@ -46,11 +48,13 @@ def write(
     ]
     as_csv, as_xlsx = paths(outbox, connection)
     replace_file(as_csv, _csv(head, rows, delimiter))
+    from sync.crm.files.xlsx_out import workbook  # and with it openpyxl, 17 MB
+
     replace_file(as_xlsx, workbook("forecast", head, rows))
     return len(rows)
 
 
-def _value(text: str | None, kind: ValueKind, zone: str) -> Value:
+def _value(text: str | None, kind: ValueKind, zone: str) -> "Value":
     if text is None:
         return None
     if kind in _NUMBERS:
@@ -67,7 +71,7 @@ def _value(text: str | None, kind: ValueKind, zone: str) -> Value:
     return text
 
 
-def _csv(head: Sequence[str], rows: Sequence[Sequence[Value]], delimiter: str) -> bytes:
+def _csv(head: Sequence[str], rows: "Sequence[Sequence[Value]]", delimiter: str) -> bytes:
     """Semicolons go with a decimal comma, as spreadsheets read them."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
@@ -76,7 +80,7 @@ def _csv(head: Sequence[str], rows: Sequence[Sequence[Value]], delimiter: str) -
     return out.getvalue().encode("utf-8-sig")
 
 
-def _cell(value: Value, *, comma: bool) -> object:
+def _cell(value: "Value", *, comma: bool) -> object:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, date):

@@ -1,4 +1,7 @@
-"""One sheet of an XLSX workbook as cells, read row by row: a large export is never held as XML."""
+"""One sheet of an XLSX workbook as cells, read row by row: a large export is never held as XML.
+
+openpyxl is imported where a workbook is at hand: it takes 17 MB that other connections can spare.
+"""
 
 import io
 import warnings
@@ -6,15 +9,13 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
-from openpyxl.utils.datetime import from_excel
-from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.workbook import Workbook
-
 from sync.crm.files.broken import BrokenFile
+
+if TYPE_CHECKING:
+    from openpyxl.workbook import Workbook
 
 Cell = str | Decimal | datetime | bool
 
@@ -29,7 +30,6 @@ _LINE_END: Final = "_x000D_"
 
 _DAMAGED: Final = (
     zipfile.BadZipFile,
-    InvalidFileException,
     ParseError,
     EOFError,
     KeyError,
@@ -49,6 +49,9 @@ def read(content: bytes, sheet: str | None) -> tuple[str, list[tuple[int, list[C
 
     sheet: None = the first that is not hidden. Formulas give the value that was stored with them.
     """
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _look_through(archive)
@@ -62,7 +65,7 @@ def read(content: bytes, sheet: str | None) -> tuple[str, list[tuple[int, list[C
                 return str(chosen.title), list(_rows(chosen))
             finally:
                 book.close()
-    except _DAMAGED:
+    except (InvalidFileException, *_DAMAGED):
         raise BrokenFile("it is no XLSX workbook, or a damaged one") from None
     except MemoryError:
         raise BrokenFile("it does not fit into memory; export fewer columns") from None
@@ -70,6 +73,8 @@ def read(content: bytes, sheet: str | None) -> tuple[str, list[tuple[int, list[C
 
 def from_serial(number: Decimal) -> datetime:
     """Excel's day number (since 1900) as a local date and time, to the second."""
+    from openpyxl.utils.datetime import from_excel
+
     found = from_excel(float(number))
     if not isinstance(found, datetime):  # a number below 1 is a time of no day
         raise ValueError("no date")  # noqa: TRY004 - the file is wrong, not the program
@@ -92,7 +97,7 @@ def _look_through(archive: zipfile.ZipFile) -> None:
             raise BrokenFile("it is a Strict Open XML workbook; save it as an ordinary .xlsx")
 
 
-def _chosen(book: Workbook, wanted: str | None) -> Any:
+def _chosen(book: "Workbook", wanted: str | None) -> Any:
     sheets = book.worksheets
     if not sheets:
         raise BrokenFile("it has no sheet")
