@@ -13,9 +13,15 @@ PAUSES_S = (0.0, 0.0, 0.001, 0.5, 40.0)
 
 
 class Hands:
-    """Those of everybody who works in the CRM. `done`: what they did, for the report of a seed."""
+    """Those of everybody who works in the CRM. `done`: what they did, for the report of a seed.
+
+    Where the CRM's histories come in no order, no two edits share an instant: nothing could tell
+    which was first.
+    """
 
     def __init__(self, crm: Crm, clock: FakeClock, dice: Random) -> None:
+        unordered = crm.behaviour.history_order == "shuffled"
+        self._pauses = [max(s, 0.001) for s in PAUSES_S] if unordered else PAUSES_S
         self._crm = crm
         self._clock = clock
         self._dice = dice
@@ -29,7 +35,7 @@ class Hands:
                 told = act(self)
             if told is not None:
                 self.done.append(f"{self._clock.now():%H:%M:%S.%f} {act.__name__} {told}")
-            self._clock.advance(seconds=self._dice.choice(PAUSES_S))
+            self._clock.advance(seconds=self._dice.choice(self._pauses))
 
     def _some_deal(self) -> str | None:
         ids = self._crm.deal_ids()

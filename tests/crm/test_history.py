@@ -1,6 +1,7 @@
 """HubSpot's property histories as changes."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,11 +17,15 @@ STATUSES = {"won": DealStatus.WON, "lost": DealStatus.LOST}
 
 
 def changes(
-    versions: dict[str, Any], status: DealStatus = DealStatus.OPEN, doubts: Doubts | None = None
+    versions: dict[str, Any],
+    status: DealStatus = DealStatus.OPEN,
+    doubts: Doubts | None = None,
+    present: dict[str, Any] | None = None,
 ) -> list[Change]:
     return history.changes(
         "1",
         versions,
+        present=present or {},
         status=status,
         status_of=lambda stage: STATUSES.get(stage or "", DealStatus.OPEN),
         doubts=doubts or Doubts("1"),
@@ -52,6 +57,19 @@ def test_changes_form_a_chain_in_order_of_time(steps: list[tuple[int, str]], shu
         assert all(c.old != c.new for c in chain)
         keys = [(c.changed_at, c.ordinal) for c in chain]
         assert keys == sorted(set(keys))
+
+
+@given(
+    st.lists(st.sampled_from(["1", "2.50", ""]), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+)
+def test_of_one_instant_the_present_value_is_the_last(amounts: list[str], shuffle: Any) -> None:
+    """In whatever order HubSpot gives them; a bulk edit shares one with a person's."""
+    now = amounts[-1]
+    versions = [version("1000"), *(version(amount, 1) for amount in amounts)]
+    shuffle.shuffle(versions)
+    found = changes({"amount": versions}, present={"amount": now or None})
+    assert found[-1].new == (values.plain(Decimal(now)) if now else None)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=8))

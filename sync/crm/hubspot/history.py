@@ -73,11 +73,14 @@ def changes(
     deal_id: str,
     history: Mapping[str, Any],
     *,
+    present: Mapping[str, Any],
     status: DealStatus,
     status_of: StatusOfStage,
     doubts: Doubts,
 ) -> list[Change]:
     """The deal's changes, each field's in order of time, equal neighbours collapsed.
+
+    `present`: the deal's properties, which tell what was last where two share an instant.
 
     HubSpot keeps no history of the status: it follows from the stages', and the last one is the
     present `status`, whatever the stage's definition says today. What cannot be understood goes
@@ -89,6 +92,8 @@ def changes(
         if not isinstance(entries, list):
             continue
         versions = _versions(field, entries, parse, doubts)
+        if name in present:
+            _put_last(versions, present[name], parse)
         found += _collapsed(deal_id, field, versions)
         if field is Field.STAGE and versions:
             statuses = [(at, status_of(stage).value, by) for at, stage, by in versions]
@@ -128,6 +133,20 @@ def _versions(
         versions.reverse()
     versions.sort(key=itemgetter(0))
     return versions
+
+
+def _put_last(versions: list[_Version], raw: Any, parse: Callable[[Any], str | None]) -> None:
+    """Among those of the last instant the present value comes last, whatever their order was."""
+    if len(versions) < 2 or versions[-1][0] != versions[-2][0]:
+        return
+    try:
+        value = parse(raw)
+    except ValueError:  # noted where the value itself is read
+        return
+    at = versions[-1][0]
+    same = [n for n, version in enumerate(versions) if version[:2] == (at, value)]
+    if same:
+        versions.append(versions.pop(same[-1]))
 
 
 def _instant(raw: Any) -> datetime | None:

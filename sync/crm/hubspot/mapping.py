@@ -260,6 +260,7 @@ def _changes(record: Json, found: Deal, around: Surroundings, doubts: Doubts) ->
     return history.changes(
         found.deal_id,
         record.get("propertiesWithHistory") or {},
+        present=record.get("properties") or {},
         status=found.status,
         status_of=lambda stage_id: stage_status(around.stage(found.pipeline_id, stage_id)),
         doubts=doubts,
