@@ -1,7 +1,6 @@
 """Quotas from a CSV: every row understood, or an error that says what is wrong with it."""
 
 import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,10 +33,10 @@ def read_quotas(text: str, *, fiscal_year_starts: int) -> tuple[list[Quota], lis
     A row names an owner, a team or a pipeline; none of them = the whole account. Raises ValueError
     where the headings are not usable.
     """
-    text = text.removeprefix("\ufeff")
-    heading = text.splitlines()[0] if text.strip() else ""
+    lines = re.sub("\r\n?", "\n", text.removeprefix("\ufeff")).splitlines(keepends=True)
+    heading = lines[0] if lines else ""
     delimiter = max(",;\t", key=heading.count)
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    rows = csv.reader(lines, delimiter=delimiter)
     names = [_column(cell) for cell in next(rows, [])]
     for needed in ("period", "amount"):
         if needed not in names:
