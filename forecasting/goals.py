@@ -27,6 +27,9 @@ FEWEST_WON: Final = 30
 FEW_DEALS: Final = 5
 """Below so many won and open deals together, one of them decides."""
 
+LEAST_CHANCE: Final = 0.01
+"""Three quantiles say nothing surer than this, nor than its opposite."""
+
 _P90: Final = NormalDist().inv_cdf(0.9)
 
 
@@ -224,4 +227,5 @@ def chance_of_reaching(target: float, won: float, levels: tuple[float, float, fl
     width = (middle - low if target < middle else high - middle) / _P90
     if width <= 0:
         return 1.0 if target < middle else 0.0
-    return 1 - NormalDist().cdf((target - middle) / width)
+    chance = 1 - NormalDist().cdf((target - middle) / width)
+    return min(max(chance, LEAST_CHANCE), 1 - LEAST_CHANCE)

@@ -1,5 +1,6 @@
 """Taking in quotas from a file: all of its rows, or none."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def check_quotas(engine: Engine, connection: str, config: Config, file: Path) ->
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not UTF-8: save it as CSV UTF-8.") from None
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise ConfigError(f"{file}: {error}.") from None
     if not quotas and not bad:
         raise ConfigError(f"{file} has no rows under its headings.")

@@ -38,13 +38,16 @@ _LEFT_OUT: Final = {
     "no_rate": "{} deals in a currency without an exchange rate count 0: set exchange_rates",
     "no_chance": "{} open deals without a stated probability count 0",
 }
+_WHICH: Final = (Column("measure", on_screen=False), Column("period", on_screen=False))
 _TOTALS: Final = (
+    *_WHICH,
     Column("label", "What"),
     Column("move", on_screen=False),
     Column("deals", "Deals", Kind.COUNT),
     Column("amount", "Amount", Kind.MONEY),
 )
 _DEALS: Final = (
+    *_WHICH,
     Column("label", "What"),
     Column("move", on_screen=False),
     Column("deal_id", "Id"),

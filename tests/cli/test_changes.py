@@ -77,6 +77,12 @@ def test_the_forecast_of_two_weeks_adds_up(installation: Installation) -> None:
     assert forecast["method"]
 
 
+def test_csv_says_which_table_a_row_is_of(installation: Installation) -> None:
+    heading, first, *_ = asked(installation, "--since", "30d", "--format", "csv").stdout.split("\n")
+    assert heading == "connection,as_of,currency,measure,period,label,move,deals,amount"
+    assert ",open,,Start,start," in first
+
+
 def test_the_sentence_on_top(installation: Installation) -> None:
     told = " ".join(asked(installation, "--since", "30d").stdout.split())
     assert re.match(

@@ -130,7 +130,8 @@ def test_a_file_with_a_wrong_row_is_taken_in_by_none(
 @pytest.mark.parametrize(
     ("content", "told"),
     [(None, "cannot be read"), (b"period;amount\n\xe6;1\n", "is not UTF-8"), (b"", "no column"),
-     (b"period,amount\n", "has no rows")],
+     (b"period,amount\n", "has no rows"),
+     (b"period,amount\n2026," + b"9" * 200_000, "larger than field limit")],
 )  # fmt: skip
 def test_files_that_cannot_be_read(
     installation: Installation, tmp_path: Path, content: bytes | None, told: str

@@ -234,6 +234,13 @@ def test_a_higher_goal_is_never_likelier(levels: list[float], targets: list[floa
     assert 0 <= high <= low <= 1
 
 
+def test_three_quantiles_are_never_certain() -> None:
+    levels = (600.0, 900.0, 1300.0)
+    assert chance_of_reaching(1e9, 400.0, levels) == 0.01
+    assert chance_of_reaching(401.0, 400.0, (600.0, 9000.0, 9100.0)) < 1
+    assert chance_of_reaching(400.0, 400.0, levels) == 1
+
+
 def test_teams_and_the_total_have_the_sum_of_their_people_unless_set() -> None:
     people = [
         quota(100, "owner", "1"), quota(200, "owner", "2"), quota(400, "owner", "3"),
