@@ -134,6 +134,9 @@ def _jsons(values: Sequence[Any]) -> list[str | None]:
         if value is None:
             texts.append(None)
             continue
+        if not value:
+            texts.append("{}")
+            continue
         key = tuple(value.items()) if all(map(_is_text_or_empty, value.values())) else None
         text = known.get(key)
         if text is None:

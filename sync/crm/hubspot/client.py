@@ -1,18 +1,21 @@
 """HubSpot over HTTP: hubspot-api-client carries the requests, we read the answers.
 
-Of the package we use authentication, host and connection pool, on one kept api object (each
+Of the package we use configuration, headers and connection pool, on one kept api object (each
 property access would build a new pool), and take raw bytes: its typed models turn an HTML page
-into an empty record without an error. Its own retries are off; `calls` repeats.
+into an empty record without an error. Its `call_api` is passed by: it writes and takes apart each
+URL twice, character by character, which with the names of all properties in it costs as much as
+the parsing of a page. Its own retries are off; `calls` repeats.
 """
 
+import json
 import threading
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import urllib3
 from hubspot import HubSpot
-from hubspot.crm.deals.exceptions import ApiException
 
 from sync.clock import Clock
 from sync.crm.breaker import Breaker
@@ -67,6 +70,7 @@ class HubSpotClient:
             retry=urllib3.Retry(total=False),
         )
         self._transport: Any = hubspot.crm.deals.basic_api.api_client
+        self._pool: Any = None
 
     @property
     def requests(self) -> int:
@@ -97,6 +101,7 @@ class HubSpotClient:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._pool = None
         self._transport.rest_client.pool_manager.clear()
 
     def _run(
@@ -140,45 +145,42 @@ class HubSpotClient:
     ) -> Answer:
         with self._counting:
             self._requests += 1
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {secret}",
+            "User-Agent": self._transport.user_agent,
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            response = self._transport.call_api(
-                path,
+            response = self._connections().urlopen(
                 method,
-                query_params=list(query),
-                header_params={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "Authorization": f"Bearer {secret}",
-                },
-                body=body,
-                response_types_map={},
-                auth_settings=[],
-                _preload_content=False,
-                _request_timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                _target(self._host, path, query),
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                redirect=False,
+                timeout=urllib3.Timeout(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
             )
             return Answer(response.status, _lower(response.headers), response.data)
-        except ApiException as error:
-            return _refused(error, what)
-        except (UnicodeDecodeError, AttributeError) as error:
-            # the package decodes every error's body as UTF-8, be it binary or None
-            if isinstance(error.__context__, ApiException):
-                return _refused(error.__context__, what)
-            raise
         except urllib3.exceptions.LocationValueError:
             raise ConfigError("base_url is not an address that can be called.") from None
         except urllib3.exceptions.HTTPError as error:
             raise _no_answer(error, what, self._host) from None
 
+    def _connections(self) -> Any:
+        """The pool of the one host that is called."""
+        pool = self._pool
+        if pool is None:
+            manager = self._transport.rest_client.pool_manager
+            self._pool = pool = manager.connection_from_url(self._host)
+        return pool
 
-def _refused(error: ApiException, what: str) -> Answer:
-    if not error.status:  # the package's way of reporting TLS trouble
-        raise AttemptFailed(f"No trusted connection to HubSpot could be made for {what} (TLS).")
-    body = error.body or b""
-    return Answer(
-        error.status,
-        _lower(error.headers or {}),
-        body.encode() if isinstance(body, str) else body,
-    )
+
+def _target(host: str, path: str, query: Query) -> str:
+    """What is asked for, as it stands in the request; commas between names stay as they are."""
+    asked = "?" + urlencode(query, quote_via=quote, safe=",") if query else ""
+    return urlsplit(host).path + path + asked
 
 
 def _lower(headers: Any) -> dict[str, str]:
@@ -186,6 +188,8 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 def _no_answer(error: urllib3.exceptions.HTTPError, what: str, host: str) -> AttemptFailed:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return AttemptFailed(f"No trusted connection to HubSpot could be made for {what} (TLS).")
     never_sent = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError)
     if isinstance(error, never_sent):
         return AttemptFailed(

@@ -151,7 +151,7 @@ def _ascending(found: Sequence[Json], at: int) -> list[int]:
 
 def _ids(found: Sequence[Json]) -> list[int]:
     texts = [str(record["id"]) for record in found]
-    if not all(map(_is_id, texts)):
+    if not (all(texts) and (not texts or _is_id("".join(texts)))):
         raise OutOfOrder("a deal's id is no number")
     return list(map(int, texts))
 

@@ -7,6 +7,7 @@ any has not is read value by value, and what cannot be understood is noted with 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sync.crm.base import Unparsed
@@ -53,7 +54,10 @@ class Table:
         return self._few(field, name, values.truth)
 
     def _raw(self, name: str) -> list[Any]:
-        return [props.get(name) for props in self.props]
+        try:
+            return list(map(itemgetter(name), self.props))
+        except KeyError:
+            return [props.get(name) for props in self.props]
 
     def _few(self, field: str, name: str, parse: Callable[[Any], T | None]) -> list[T | None]:
         """Of a property that has few different values."""

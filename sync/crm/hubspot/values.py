@@ -131,10 +131,11 @@ def forecast_category(raw: Any) -> str | None:
 
 def texts(raws: Sequence[Any]) -> list[str | None]:
     """Each as `text` gives it."""
-    return [
-        raw if raw is None or (raw.__class__ is str and raw and not raw.isspace()) else text(raw)
-        for raw in raws
-    ]
+    if _are_texts(raws):
+        filled = list(filter(None, raws))
+        if "" not in raws and all(map(str.strip, filled)):
+            return list(raws)
+    return [text(raw) for raw in raws]
 
 
 def numbers(raws: Sequence[Any]) -> list[Decimal | None]:
