@@ -31,10 +31,12 @@ from sync.crm.files.sink import FileSink
 from sync.crm.files.source import FileSource
 from sync.crm.hubspot.access import SCOPES
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.contacts import HubSpotContacts
 from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.hubspot.webhook import HubSpotReceiver
+from sync.crm.leads import LeadSource
 from sync.crm.limiter import Limiter
 from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
@@ -68,6 +70,7 @@ class Connected:
     sink: CrmSink
     requests: Callable[[], int]
     follow_ups: FollowUps | None = None
+    lead_source: LeadSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,9 @@ class App:
             clock=self.clock,
         )
         sink = HubSpotSink(settings.name, client, self.clock)
-        return Connected(settings, source, sink, lambda: client.requests)
+        lookback = timedelta(minutes=settings.lookback_minutes)
+        leads = HubSpotContacts(client, lookback=lookback) if settings.leads.enabled else None
+        return Connected(settings, source, sink, lambda: client.requests, lead_source=leads)
 
     def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
         state = AdapterState(self.engine, settings.name, self.clock)
@@ -261,6 +266,7 @@ class App:
             should_stop=should_stop,
             allow_mass_change=allow_mass_change,
             allow_mass_alert=allow_mass_alert,
+            lead_source=connected.lead_source,
         )
 
 

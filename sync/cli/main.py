@@ -20,6 +20,7 @@ from sync.cli import (
     doctor,
     files,
     goals,
+    leads,
     process,
     quality,
     results,
@@ -87,6 +88,7 @@ results.register(app)
 process.register(app)
 changes.register(app)
 goals.register(app)
+leads.register(app)
 quality.register(app)
 backtest.register(app)
 writeback.register(app)

@@ -81,6 +81,14 @@ class ApiConnection(CrmConnection):
         return f"{self.name} uses OAuth: `dealpulse connect {self.name}` grants access anew."
 
 
+class Leads(Strict):
+    enabled: bool = Field(
+        False,
+        description="Mirror contacts as leads (lifecycle, owner, source, engagement; no names, no "
+        "addresses) for `dealpulse funnel` and `dealpulse leads`.",
+    )
+
+
 class HubSpotConnection(ApiConnection):
     kind: Literal["hubspot"] = Field(description="Which CRM this is.")
     token_env: EnvName = Field(
@@ -100,6 +108,7 @@ class HubSpotConnection(ApiConnection):
     webhooks: HubSpotWebhooks = Field(
         default_factory=HubSpotWebhooks, description="Changes told by HubSpot at once; hints only."
     )
+    leads: Leads = Field(default_factory=Leads, description="Contacts as leads; off by default.")
     extra_properties: list[PropertyPattern] = Field(
         default_factory=list,
         description="Deal properties to mirror besides those that dealpulse needs: internal names, "

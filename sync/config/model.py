@@ -16,6 +16,7 @@ from sync.config.connections import FileConnection as FileConnection
 from sync.config.connections import HubSpotConnection as HubSpotConnection
 from sync.config.connections import PipedriveConnection as PipedriveConnection
 from sync.config.connections import WriteBack as WriteBack
+from sync.config.funnel import Funnel as Funnel
 from sync.config.goals import Goals as Goals
 from sync.config.process import Process as Process
 from sync.config.strict import Strict as Strict
@@ -336,9 +337,10 @@ class Config(Strict):
     process: Process = Field(
         default_factory=Process, description="How velocity and the sales process are measured."
     )
-    goals: Goals = Field(
-        default_factory=Goals, description="What should be won, by whom and when."
+    funnel: Funnel = Field(
+        default_factory=Funnel, description="How the funnel of leads is defined."
     )
+    goals: Goals = Field(default_factory=Goals, description="What should be won, by whom and when.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of which deals.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the daemon works.")
     sweep: Sweep = Field(

@@ -13,6 +13,7 @@ from sync.clock import Clock
 from sync.config.model import Config, Connection
 from sync.config.rates import rates_for
 from sync.crm.base import CrmSink, CrmSource
+from sync.crm.leads import LeadSource
 from sync.errors import DealpulseError
 from sync.mirror import read
 
@@ -55,6 +56,8 @@ class JobContext:
     should_stop: Callable[[], bool] = _never
     allow_mass_change: bool = False
     allow_mass_alert: bool = False
+    lead_source: LeadSource | None = None
+    """None where leads are not read: not switched on, or not offered by the CRM."""
     notes: list[str] = field(default_factory=list)
     """What the running job left out and why, one sentence each."""
     asked_at: dict[str, datetime] = field(default_factory=dict)

@@ -22,6 +22,10 @@ from sync.mirror.forecast_tables import backtest_score as backtest_score
 from sync.mirror.forecast_tables import forecast as forecast
 from sync.mirror.forecast_tables import prediction as prediction
 from sync.mirror.forecast_tables import velocity as velocity
+from sync.mirror.lead_tables import funnel_definition as funnel_definition
+from sync.mirror.lead_tables import funnel_result as funnel_result
+from sync.mirror.lead_tables import lead as lead
+from sync.mirror.lead_tables import lead_change as lead_change
 from sync.mirror.metadata import Id
 from sync.mirror.metadata import metadata as metadata
 from sync.mirror.process_tables import process_result as process_result

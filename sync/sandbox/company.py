@@ -84,6 +84,32 @@ class CompanyDeal:
     archived_at: datetime | None = None
 
 
+CONTACT_FIELDS = (
+    "stage",
+    "owner",
+    "source",
+    "page_views",
+    "submissions",
+    "email_clicks",
+    "contacted_at",
+    "replied_at",
+)
+"""Fields that an event of a contact can set; stage: a lifecycle stage, the counters whole numbers
+in text, the last two ISO 8601 UTC instants."""
+
+
+@dataclass(slots=True)
+class CompanyContact:
+    """A person. `events`: of `CONTACT_FIELDS`, in order of time."""
+
+    key: str
+    created_at: datetime
+    first_name: str
+    last_name: str
+    email: str
+    events: list[Event]
+
+
 @dataclass(slots=True)
 class Company:
     """`exchange_rates`: one unit of a currency in `home_currency`. `truth`: what the generator
@@ -98,3 +124,4 @@ class Company:
     deals: list[CompanyDeal]
     exchange_rates: Mapping[str, Decimal] = field(default_factory=dict)
     truth: Mapping[str, object] = field(default_factory=dict)
+    contacts: list[CompanyContact] = field(default_factory=list)

@@ -15,6 +15,7 @@ from sync.sandbox.behaviour import Behaviour
 from sync.sandbox.company import Company
 from sync.sandbox.store import catalogue
 from sync.sandbox.store.calculated import Calculated
+from sync.sandbox.store.contacts import Contacts
 from sync.sandbox.store.definitions import Definitions
 from sync.sandbox.store.editing import Editor
 from sync.sandbox.store.instants import to_ms
@@ -50,7 +51,8 @@ class Crm:
         self.tokens = Tokens()
         self.deals = self._deal_kind()
         self.tasks = self._task_kind()
-        self.kinds = {kind.name: kind for kind in (self.deals, self.tasks)}
+        self.contacts = Contacts(company.contacts, self.owners, self.now, self.lock)
+        self.kinds = {kind.name: kind for kind in (self.deals, self.tasks, self.contacts.kind)}
         self._loader = Loader(
             self.deals.table,
             self.deals.definitions,

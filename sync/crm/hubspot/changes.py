@@ -7,12 +7,12 @@ window: what changes while it is read belongs to the next one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from sync.crm.base import Cursor, KnownVersions
 from sync.crm.hubspot import values
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.deal_calls import SEARCH_LIMIT, DealCalls, modified_at
+from sync.crm.hubspot.deal_calls import SEARCH_LIMIT, modified_at
 from sync.crm.hubspot.listing import records
 from sync.errors import PermanentError
 
@@ -27,7 +27,17 @@ CLOCK_GRAIN: Final = timedelta(seconds=1)
 PAGE: Final = 1000
 """Changed deals that are committed together; their associations fit into one request."""
 
-_SEARCH: Final = "the search for changed deals"
+
+class Calls(Protocol):
+    """The calls for one kind of record. `records`: what they are called; `modified`: the property
+    that says when one was last modified, which contacts name otherwise than all others."""
+
+    records: str
+    modified: str
+
+    def search(self, body: Json, *, what: str) -> Json: ...
+
+    def read(self, ids: Sequence[str], *, history: bool, singly: bool) -> list[Json]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class Window:
 
 
 def changed(
-    calls: DealCalls, window: Window, known: KnownVersions
+    calls: Calls, window: Window, known: KnownVersions
 ) -> Iterator[tuple[Cursor, list[Json]]]:
     """The deals of the window that the mirror does not know yet, with their history, and after
     each lot where to resume."""
@@ -83,7 +93,7 @@ def changed(
     more = True
     while more:
         hits, more = _page(calls, window)
-        waiting += _unknown(hits, window, known)
+        waiting += _unknown(hits, calls.modified, window, known)
         if more:
             window = replace(window, last=_furthest(hits, window.last))
         if not more or len(waiting) >= PAGE:
@@ -92,11 +102,11 @@ def changed(
             yield (window.cursor() if more else window.behind()), found
 
 
-def _page(calls: DealCalls, window: Window) -> tuple[list[Json], bool]:
+def _page(calls: Calls, window: Window) -> tuple[list[Json], bool]:
     """Hits beyond the deal `last`, and whether there are more behind them."""
     filters = [
         {
-            "propertyName": "hs_lastmodifieddate",
+            "propertyName": calls.modified,
             "operator": "BETWEEN",
             "value": _epoch_ms(window.floor),
             "highValue": _epoch_ms(window.until + CLOCK_GRAIN),
@@ -106,18 +116,20 @@ def _page(calls: DealCalls, window: Window) -> tuple[list[Json], bool]:
     body = {
         "filterGroups": [{"filters": filters}],
         "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-        "properties": ["hs_lastmodifieddate"],
+        "properties": [calls.modified],
         "limit": SEARCH_LIMIT,
     }
-    answer = calls.search(body, what=_SEARCH)
+    answer = calls.search(body, what=f"the search for changed {calls.records}")
     hits = records(answer)
     return hits, bool(hits) and int(answer["total"]) > len(hits)
 
 
-def _unknown(hits: Sequence[Json], window: Window, known: KnownVersions) -> list[str]:
-    """The deals of the window whose found state the mirror does not hold yet."""
+def _unknown(
+    hits: Sequence[Json], modified: str, window: Window, known: KnownVersions
+) -> list[str]:
+    """The records of the window whose found state the mirror does not hold yet."""
     top = window.until + CLOCK_GRAIN
-    found = {str(hit["id"]): modified_at(hit) for hit in hits}
+    found = {str(hit["id"]): modified_at(hit, modified) for hit in hits}
     within = {deal_id: at for deal_id, at in found.items() if at is None or at <= top}
     held = known(list(within)) if within else {}
     return [i for i, at in within.items() if at not in held.get(i, frozenset())]
@@ -127,11 +139,13 @@ def _furthest(hits: Sequence[Json], last: str | None) -> str:
     """The highest id; raises PermanentError where the search does not get on."""
     ids = [str(hit["id"]) for hit in hits]
     if not all(i.isascii() and i.isdigit() for i in ids):
-        raise PermanentError("HubSpot gave a deal an id that is no number; dealpulse has to learn.")
+        raise PermanentError(
+            "HubSpot gave a record an id that is no number; dealpulse has to learn."
+        )
     furthest = max(map(int, ids))
     if furthest <= int(last or 0):
         raise PermanentError(
-            "HubSpot's search gave the same deals twice, so that reading would never end. "
+            "HubSpot's search gave the same records twice, so that reading would never end. "
             "Nothing is lost; try again later and tell HubSpot's support if it lasts."
         )
     return str(furthest)

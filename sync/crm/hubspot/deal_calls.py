@@ -20,10 +20,14 @@ HISTORY_LIMIT: Final = 50
 """HubSpot gives at most so many records together with history."""
 SEARCH_LIMIT: Final = 200
 BATCH_LIMIT: Final = 100
+MODIFIED: Final = "hs_lastmodifieddate"
 
 
 class DealCalls:
     """`selection`: what is asked of each deal that is read, as of now."""
+
+    records = "deals"
+    modified = MODIFIED
 
     def __init__(self, client: HubSpotClient, selection: Callable[[], Selection]) -> None:
         self.client = client
@@ -35,10 +39,10 @@ class DealCalls:
             path, body, what=what, expect="total", bucket=SEARCH, idempotent=True
         )
 
-    def read(self, deal_ids: Sequence[str], *, history: bool, singly: bool = True) -> list[Json]:
+    def read(self, ids: Sequence[str], *, history: bool, singly: bool = True) -> list[Json]:
         """Those that exist. singly: ask alone for what a batch leaves out; a merged deal gives its
         survivor then."""
-        parts = chunks(deal_ids, HISTORY_LIMIT if history else BATCH_LIMIT)
+        parts = chunks(ids, HISTORY_LIMIT if history else BATCH_LIMIT)
         found: list[Json] = []
         for part, batch in in_flight(lambda part: self.batch_read(part, history=history), parts):
             got = {str(record["id"]) for record in batch}
@@ -72,7 +76,7 @@ class DealCalls:
         return completed(self.client, [found], selection)[0]
 
 
-def modified_at(record: Json) -> datetime | None:
+def modified_at(record: Json, name: str = MODIFIED) -> datetime | None:
     """Of a record of which little was asked; None where HubSpot does not say, or not clearly."""
-    raw = (record.get("properties") or {}).get("hs_lastmodifieddate") or record.get("updatedAt")
+    raw = (record.get("properties") or {}).get(name) or record.get("updatedAt")
     return values.Doubts(str(record["id"])).parse("", values.instant, raw)

@@ -41,6 +41,18 @@ class Paths:
         return f"{self.deals}/batch/update"
 
     @property
+    def contacts(self) -> str:
+        return self._crm("objects", "contacts")
+
+    @property
+    def contacts_search(self) -> str:
+        return f"{self.contacts}/search"
+
+    @property
+    def contacts_batch_read(self) -> str:
+        return f"{self.contacts}/batch/read"
+
+    @property
     def pipelines(self) -> str:
         return self._crm("pipelines", "deals")
 

@@ -226,8 +226,9 @@ class Api:
         return token
 
 
+_SERVED = ("deals", "tasks", "contacts")
 _TYPES = (
-    ("object_type", {a for a, name in OBJECT_NAMES.items() if name in ("deals", "tasks")}),
+    ("object_type", {a for a, name in OBJECT_NAMES.items() if name in _SERVED}),
     ("from_type", set(OBJECT_NAMES)),
     ("to_type", set(OBJECT_NAMES)),
 )

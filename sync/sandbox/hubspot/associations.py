@@ -97,7 +97,8 @@ def _types(call: Call) -> tuple[str, str, LinkType]:
 
 def _exists(call: Call, kind: str, record_id: int) -> bool:
     """Contacts and companies exist here only as what something is associated with."""
-    known = call.crm.kinds.get(kind)
+    # deals are associated with contacts and companies that are no more than an id
+    known = call.crm.kinds.get(kind) if kind != "contacts" else None
     return known is None or known.table.find(record_id) is not None
 
 

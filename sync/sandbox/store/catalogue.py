@@ -97,7 +97,36 @@ hs_object_id|Record ID|number|set
 hs_object_source|Record source|string|set
 """
 
+_CONTACTS = """
+firstname|First Name|string|
+lastname|Last Name|string|
+email|Email|string|
+phone|Phone Number|string|
+lifecyclestage|Lifecycle Stage|radio|
+hubspot_owner_id|Contact owner|select|
+createdate|Create Date|datetime|set
+lastmodifieddate|Last Modified Date|datetime|set
+hs_object_id|Record ID|number|set
+hs_object_source|Record source|string|set
+hs_analytics_source|Original Traffic Source|select|
+hs_analytics_num_page_views|Number of Pageviews|number|set
+num_conversion_events|Number of Form Submissions|number|set
+hs_email_click|Marketing emails clicked|number|set
+notes_last_contacted|Last Contacted|datetime|set
+hs_sales_email_last_replied|Recent Sales Email Replied Date|datetime|set
+"""
+
 _OPTIONS = {
+    "lifecyclestage": (
+        "subscriber:Subscriber",
+        "lead:Lead",
+        "marketingqualifiedlead:Marketing Qualified Lead",
+        "salesqualifiedlead:Sales Qualified Lead",
+        "opportunity:Opportunity",
+        "customer:Customer",
+        "evangelist:Evangelist",
+        "other:Other",
+    ),
     "dealtype": ("newbusiness:New Business", "existingbusiness:Existing Business"),
     "hs_priority": ("low:Low", "medium:Medium", "high:High"),
     "hs_manual_forecast_category": (
@@ -212,6 +241,14 @@ def _of_stage(
 
 def task_definitions() -> list[Definition]:
     return _definitions(_TASKS, "task")
+
+
+def contact_definitions() -> list[Definition]:
+    return _definitions(_CONTACTS, "contactinformation")
+
+
+def contact_groups() -> list[Group]:
+    return [Group("contactinformation", "Contact Information", 0)]
 
 
 def task_groups() -> list[Group]:

@@ -1,0 +1,75 @@
+"""Leads: the funnel, first responses, who waits. They read the mirror only."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from sync.cli.state import ConnectionOption, FormatOption, State, show_each
+from sync.report.funnel import funnel_reports, lead_reports
+from sync.report.table import Format
+
+
+class By(StrEnum):
+    TOTAL = "total"
+    COHORT = "cohort"
+    SOURCE = "source"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Look")(funnel)
+    app.command(rich_help_panel="Look")(leads)
+
+
+def funnel(
+    context: typer.Context,
+    by: Annotated[
+        By,
+        typer.Option("--by", help="All together, by month of entering a stage, or by source."),
+    ] = By.TOTAL,
+    version: Annotated[
+        int | None,
+        typer.Option(
+            help="Figures under an earlier version of the definition.  [default: the last run's]",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
+    connection: ConnectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Leads from visitor to customer: who entered each stage, went on, and how soon.
+
+    Needs `leads.enabled` on the connection. The stages are defined by `funnel`.
+    """
+    state: State = context.obj
+    with state.app() as app:
+        show_each(
+            app,
+            connection,
+            form,
+            lambda settings: funnel_reports(app.engine, settings.name, by.value, version),
+        )
+
+
+def leads(
+    context: typer.Context,
+    untouched: Annotated[
+        bool,
+        typer.Option("--untouched", help="Only the leads that nobody has touched, oldest first."),
+    ] = False,
+    connection: ConnectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """How soon leads get a first response, and the ones that nobody has touched.
+
+    Needs `leads.enabled` on the connection.
+    """
+    state: State = context.obj
+    with state.app() as app:
+        show_each(
+            app,
+            connection,
+            form,
+            lambda settings: lead_reports(app.engine, settings.name, untouched=untouched),
+        )

@@ -1,0 +1,76 @@
+"""Leads: the people (contacts, persons) on their way to becoming customers, as every CRM adapter
+that can read them hands them over. A capability of its own: not every CRM has it.
+
+Nothing here can hold a name, a message or an address: what is not read cannot leak.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from sync.crm.base import Cursor, KnownVersions
+
+
+class LeadField(StrEnum):
+    """What of a lead has a history. Values in changes are text, None = empty.
+
+    stage: the CRM's own id of the lifecycle stage. page_views, submissions, email_clicks: how many
+    so far, whole numbers. contacted_at: our last call, mail or meeting; replied_at: the lead's last
+    answer; both ISO 8601 in UTC.
+    """
+
+    STAGE = "stage"
+    PAGE_VIEWS = "page_views"
+    SUBMISSIONS = "submissions"
+    EMAIL_CLICKS = "email_clicks"
+    CONTACTED_AT = "contacted_at"
+    REPLIED_AT = "replied_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lead as the CRM holds it now. `source`: the CRM's own name of where it came from."""
+
+    lead_id: str
+    stage: str | None
+    owner_id: str | None
+    source: str | None
+    created_at: datetime
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeadChange:
+    """Since `changed_at` the field held `value`. `ordinal` tells entries of one instant apart."""
+
+    lead_id: str
+    field: LeadField
+    changed_at: datetime
+    value: str | None
+    ordinal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeadPage:
+    """Committed together with `cursor`, or not at all. `unparsed`: values that were left out."""
+
+    cursor: Cursor
+    leads: Sequence[Lead] = ()
+    changes: Sequence[LeadChange] = ()
+    unparsed: int = 0
+
+
+class LeadSource(Protocol):
+    """Every method may raise AuthError (with `missing_scopes` where only a scope is missing),
+    TransientError or PermanentError."""
+
+    def leads(
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+    ) -> Iterator[LeadPage]:
+        """What changed since `cursor`, page by page; None = all there are. A first load that was
+        interrupted goes on at the last committed page's cursor. `known`: as for deals."""
+
+    def lead_ids(self) -> Iterator[Sequence[str]]:
+        """The ids of all that there are now."""

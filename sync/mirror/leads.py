@@ -1,0 +1,124 @@
+"""Leads and their changes: saved page by page, read as frames, erased when they are gone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import Engine, delete, func, select
+
+from sync.crm.leads import Lead, LeadChange, LeadPage
+from sync.mirror import columns, schema
+from sync.mirror.engine import pulling, reading, writing
+from sync.mirror.upsert import chunks, storable, upsert
+from sync.mirror.write_deals import put_cursor
+
+_OF_A_LEAD = (schema.lead_change, schema.lead)
+
+
+def save_page(
+    engine: Engine, connection: str, stream: str, page: LeadPage, *, at: datetime
+) -> None:
+    """Leads, their changes and the cursor behind them, all or nothing. Known changes stay: the CRM
+    may keep only the latest ones."""
+    with writing(engine, alone=pulling(connection)) as transaction:
+        leads = {lead.lead_id: _lead(connection, lead) for lead in page.leads}
+        upsert(transaction, schema.lead, list(leads.values()))
+        upsert(transaction, schema.lead_change, [_change(connection, c) for c in page.changes])
+        put_cursor(transaction, connection, stream, page.cursor, at)
+
+
+def _lead(connection: str, lead: Lead) -> dict[str, object]:
+    texts = ("stage", "owner_id", "source")
+    row = {"connection": connection, **asdict(lead)}
+    return row | {name: None if row[name] is None else storable(row[name]) for name in texts}
+
+
+def _change(connection: str, change: LeadChange) -> dict[str, object]:
+    value = None if change.value is None else storable(change.value)
+    return {
+        "connection": connection,
+        **asdict(change),
+        "field": change.field.value,
+        "value": value,
+    }
+
+
+def known_versions(
+    engine: Engine, connection: str, lead_ids: Sequence[str]
+) -> dict[str, frozenset[datetime]]:
+    """The modification date under which a lead need not be read again."""
+    table = schema.lead
+    found: dict[str, frozenset[datetime]] = {}
+    with reading(engine) as snapshot:
+        for some in chunks(lead_ids):
+            query = select(table.c.lead_id, table.c.modified_at).where(
+                table.c.connection == connection, table.c.lead_id.in_(some)
+            )
+            found |= {lead_id: frozenset([at]) for lead_id, at in snapshot.execute(query)}
+    return found
+
+
+def lead_ids(engine: Engine, connection: str) -> set[str]:
+    table = schema.lead
+    with reading(engine) as snapshot:
+        query = select(table.c.lead_id).where(table.c.connection == connection)
+        return set(snapshot.execute(query).scalars())
+
+
+def count(engine: Engine, connection: str) -> int:
+    table = schema.lead
+    with reading(engine) as snapshot:
+        query = select(func.count()).where(table.c.connection == connection)
+        return snapshot.execute(query).scalar_one()
+
+
+def erase(engine: Engine, connection: str, gone: Collection[str]) -> None:
+    """Everything that is held of these leads."""
+    with writing(engine, alone=pulling(connection)) as transaction:
+        for table in _OF_A_LEAD:
+            for some in chunks(sorted(gone)):
+                transaction.execute(
+                    delete(table).where(table.c.connection == connection, table.c.lead_id.in_(some))
+                )
+
+
+def lead_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """`forecasting.funnel.LEADS`, with the owner's name."""
+    lead, owner = schema.lead, schema.owner
+    query = (
+        select(
+            lead.c.lead_id,
+            lead.c.stage,
+            lead.c.owner_id,
+            owner.c.name.label("owner"),
+            lead.c.source,
+            lead.c.created_at,
+        )
+        .select_from(
+            lead.outerjoin(
+                owner,
+                (owner.c.connection == lead.c.connection) & (owner.c.owner_id == lead.c.owner_id),
+            )
+        )
+        .where(lead.c.connection == connection)
+        .order_by(lead.c.lead_id)
+    )
+    return columns.frame(engine, query)
+
+
+def lead_change_frame(engine: Engine, connection: str) -> pl.DataFrame:
+    """`forecasting.funnel.CHANGES`, by lead and in order of time."""
+    change = schema.lead_change
+    query = (
+        select(
+            change.c.lead_id,
+            change.c.field,
+            change.c.value,
+            change.c.changed_at,
+            change.c.ordinal,
+        )
+        .where(change.c.connection == connection)
+        .order_by(change.c.lead_id, change.c.changed_at, change.c.ordinal)
+    )
+    return columns.frame(engine, query)
