@@ -14,7 +14,7 @@ from forecasting.attributes import Classes
 from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks
 from forecasting.logistic import fit_logistic, logit
-from forecasting.tracks import Floats
+from forecasting.tracks import Floats, Ints
 
 PRIOR_SD: Final = float(np.log(2))
 """How far an attribute is expected to move log-odds: by a factor of two in odds, either way."""
@@ -64,11 +64,10 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     """The adjustment for `horizon`, or for the longest one that enough deals were followed over;
     None where there is none.
     """
-    horizon = _longest(known, horizon)
-    rows = np.flatnonzero(known.followed >= horizon)
-    if horizon <= 0 or not rows.size:
+    found = followed_for(known, horizon, _MOST_ROWS)
+    if found is None:
         return None
-    rows = rows[:: max(1, -(-rows.size // _MOST_ROWS))]
+    rows, horizon = found
     facts = known.facts.gather(rows)
     row = known.row[rows]
     won = known.won[rows] & (known.days[rows] <= horizon)
@@ -80,6 +79,17 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     penalty = np.full(full.shape[1], PRIOR_SD**-2)
     beta = fit_logistic(full, won, offset, known.weight(horizon), penalty)
     return Adjustment(classes, beta[1:], centre, float(beta[0]), horizon, int(np.unique(row).size))
+
+
+def followed_for(known: Landmarks, horizon: float, most: int) -> tuple[Ints, float] | None:
+    """The landmarks that teach about `horizon`, or about the longest one below it that enough wins
+    were followed over, `most` of them at most; None where there is none.
+    """
+    horizon = _longest(known, horizon)
+    rows = np.flatnonzero(known.followed >= horizon)
+    if horizon <= 0 or not rows.size:
+        return None
+    return rows[:: max(1, -(-rows.size // most))], horizon
 
 
 def nearest(horizon: float) -> float:

@@ -42,6 +42,15 @@ ORDER: Final[tuple[MethodKey, ...]] = (
 created before those that cannot, those that learn before those that take a person's word.
 """
 
+ON_TRIAL: Final[frozenset[MethodKey]] = frozenset({("multivariable", "boosted")})
+"""Optional methods, hard to explain: never shown first, and weighed only where the account's own
+record says that they win (see `_passed`).
+"""
+MARGIN: Final = 0.1
+"""How much less than the best other method's a mean squared error on trial has to be."""
+TRIAL: Final = 13
+"""Finished origins that a trial takes: a quarter of weekly ones."""
+
 RECORD_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "origin": pl.Date,
     "method": pl.String,
@@ -133,7 +142,9 @@ def weigh(
         .filter(pl.col("sample") >= least)
         .sort("mse", "method", "variant")
     )
-    rows = [row for row in errors.iter_rows(named=True) if (row["method"], row["variant"]) in able]
+    rows = _passed(
+        [row for row in errors.iter_rows(named=True) if (row["method"], row["variant"]) in able]
+    )
     if not rows:
         return _by_order(able, order, len(recent))
     sample = max(row["sample"] for row in rows)
@@ -147,6 +158,24 @@ def weigh(
         for row, part in zip(rows, inverse, strict=True)
     }
     return Weights(parts, "weighted", sample)
+
+
+def _passed(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The methods that may be weighed: those on trial with `TRIAL` finished origins and an error
+    below the best other's by `MARGIN`, and all others. `rows`: by mse, the least first.
+    """
+    regular = [row for row in rows if (row["method"], row["variant"]) not in ON_TRIAL]
+    if not regular:
+        return []
+    limit = (1 - MARGIN) * regular[0]["mse"]
+    passed = [
+        row
+        for row in rows
+        if (row["method"], row["variant"]) in ON_TRIAL
+        and row["sample"] >= TRIAL
+        and row["mse"] < limit
+    ]
+    return [*passed, *regular]
 
 
 def _beyond_chance(rows: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -165,7 +194,7 @@ def _beyond_chance(rows: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def _by_order(able: Collection[MethodKey], order: Sequence[MethodKey], sample: int) -> Weights:
-    for key in (*order, *sorted(set(able) - set(order))):
+    for key in (*order, *sorted(set(able) - set(order) - ON_TRIAL)):
         if key in able:
             return Weights({key: 1.0}, "order", sample, Note("not_enough_history", key[0]))
     return Weights({}, "order", sample, Note("no_method"))

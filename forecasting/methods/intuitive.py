@@ -56,7 +56,7 @@ class Intuitive:
         """Compare what was said of decided deals while they were open with what became of them."""
         if self.reading not in ("stated", "recalibrated"):
             raise ValueError(f"reading is {self.reading!r}: 'stated' or 'recalibrated'")
-        self.sample_ = 0
+        self.sample_ = self.won_ = 0
         self.general_: dict[str, float] = dict.fromkeys(_SOURCES, 0.0)
         self.shifts_ = pl.DataFrame(
             schema={"owner_id": pl.String, "deals": pl.Int64, "shift": pl.Float64}
@@ -68,7 +68,7 @@ class Intuitive:
     def _learn(self, record: pl.DataFrame) -> None:
         if record.height < FEWEST_DECIDED:
             return
-        self.sample_ = record.height
+        self.sample_, self.won_ = record.height, int(record["won"].sum())
         people = record["owner_id"].drop_nulls().unique().sort()
         sources = [(record["source"] == source).to_numpy() for source in _SOURCES]
         owner = record["owner_id"].fill_null("").to_numpy()
@@ -102,6 +102,8 @@ class Intuitive:
         note = None
         if self.reading == "recalibrated" and not self.sample_:
             note = "not_enough_history:intuitive_stated"
+        elif self.reading == "recalibrated" and not self.won_:
+            note = "few_won_deals:0"
         elif said.height and said["win_probability"].null_count() == said.height:
             note = "not_enough_history:nothing"
         return totals(

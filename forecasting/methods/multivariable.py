@@ -12,8 +12,10 @@ from typing import Literal, Self
 import numpy as np
 import polars as pl
 
+from forecasting import boosting
 from forecasting.additive import Adjustment, learn, nearest
 from forecasting.amounts import Amounts
+from forecasting.boosting import Boosting
 from forecasting.conversion import FOLLOWED, PRIOR_DEALS, ConversionTable
 from forecasting.deals import Period
 from forecasting.features import Landmarks, landmarks, open_facts
@@ -38,7 +40,8 @@ FEWEST_WON = 10
 
 @register("multivariable")
 class Multivariable:
-    """`learned`: "table" takes stage and time in stage alone, "additive" everything that is known.
+    """`learned`: "table" takes stage and time in stage alone, "additive" everything that is known,
+    "boosted" the same by boosted trees (needs LightGBM, see `forecasting.boosting`).
     `prior_deals`: how many deals' worth of the wider curve are mixed into a narrower one.
 
     After `fit`: `table_`, `amounts_`, `new_`, `sample_` (deals that the lessons are of), `won_`.
@@ -49,7 +52,9 @@ class Multivariable:
     name = "multivariable"
 
     def __init__(
-        self, learned: Literal["table", "additive"] = "additive", prior_deals: float = PRIOR_DEALS
+        self,
+        learned: Literal["table", "additive", "boosted"] = "additive",
+        prior_deals: float = PRIOR_DEALS,
     ) -> None:
         self.learned = learned
         self.prior_deals = prior_deals
@@ -63,9 +68,13 @@ class Multivariable:
         return {"learned": self.learned, "prior_deals": self.prior_deals}
 
     def fit(self, snapshot: Snapshot) -> Self:
-        """Learn from every deal that was open at a past instant, decided or not."""
-        if self.learned not in ("table", "additive"):
-            raise ValueError(f"learned is {self.learned!r}: 'table' or 'additive'")
+        """Learn from every deal that was open at a past instant, decided or not. ImportError with
+        the remedy for "boosted" where LightGBM is not installed.
+        """
+        if self.learned not in ("table", "additive", "boosted"):
+            raise ValueError(f"learned is {self.learned!r}: 'table', 'additive' or 'boosted'")
+        if self.learned == "boosted" and not boosting.available():
+            raise ImportError(boosting.INSTALL)
         if not self.prior_deals > 0:
             raise ValueError(f"prior_deals is {self.prior_deals}: it has to be above 0")
         known = landmarks(snapshot)
@@ -79,16 +88,17 @@ class Multivariable:
             self.amounts_ = Amounts().fit(snapshot, known)
             self.new_ = NewBusiness().fit(snapshot)
         self._known: Landmarks = known
-        self._adjustments: dict[float, Adjustment | None] = {}
+        self._adjustments: dict[float, Adjustment | Boosting | None] = {}
         return self
 
-    def adjustment(self, horizon: float) -> Adjustment | None:
+    def adjustment(self, horizon: float) -> Adjustment | Boosting | None:
         """What the attributes add within `horizon` days; None where too few wins say anything."""
         if self.learned == "table":
             return None
         learned_for = nearest(horizon)
         if learned_for not in self._adjustments:
-            self._adjustments[learned_for] = learn(self._known, self.table_, learned_for)
+            learner = boosting.learn if self.learned == "boosted" else learn
+            self._adjustments[learned_for] = learner(self._known, self.table_, learned_for)
         return self._adjustments[learned_for]
 
     def days_to(self, day: date, snapshot: Snapshot) -> float:
@@ -175,12 +185,16 @@ class Multivariable:
             chances,
             segments,
             sample=self.sample_,
-            notes=[self._note()] * len(periods),
+            notes=[self._note(moments["m1"].count())] * len(periods),
             new=self.new_.expected(periods, snapshot),
         )
 
-    def _note(self) -> str | None:
-        return f"few_won_deals:{self.won_}" if self.won_ < FEWEST_WON else None
+    def _note(self, priced: int) -> str | None:
+        """What the figures lack. `priced`: open deals that an amount can be stated for."""
+        if self.won_ < FEWEST_WON:
+            return f"few_won_deals:{self.won_}"
+        # without a single amount, open or won, a sum of 0 is no forecast
+        return None if priced or self.amounts_.won_ else "not_enough_history:nothing"
 
     def _growing(self, facts: pl.DataFrame, horizons: Sequence[float]) -> dict[float, Floats]:
         """Chances by each horizon; what is won by a day is won by every later one."""

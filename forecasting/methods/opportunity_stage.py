@@ -115,14 +115,19 @@ class OpportunityStage:
         )
 
     def _learned_from(self) -> tuple[int, str | None]:
-        """Decided deals that the chances rest on, and what is shown where there are none."""
+        """Decided deals that the chances rest on, and what is shown where there are none, or none
+        that was won: what is learned from losses alone is the prior.
+        """
         if self.probabilities == "crm":
             return 0, None
         if self.probabilities == "learned":
-            sample, shown = self.account_rates_["account_sample"].sum(), "crm"
+            rates, level, shown = self.account_rates_, "account", "crm"
         else:
-            sample, shown = self.category_rates_["category_sample"].sum(), "default_category"
-        return int(sample), None if sample else f"not_enough_history:{shown}"
+            rates, level, shown = self.category_rates_, "category", "default_category"
+        sample, won = (int(rates[f"{level}_{figure}"].sum()) for figure in ("sample", "won"))
+        if not sample:
+            return 0, f"not_enough_history:{shown}"
+        return sample, None if won else "few_won_deals:0"
 
     def _placed(self, snapshot: Snapshot) -> pl.DataFrame:
         """The open deals with their chance, and why one belongs to no period."""

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from forecasting import boosting
 from forecasting.backtest import Definition
-from forecasting.combination import ORDER
+from forecasting.combination import ON_TRIAL, ORDER
 from forecasting.methods import METHODS, ForecastMethod
 from forecasting.snapshot import History
 from sync.config.model import Config
@@ -76,11 +77,11 @@ _CAUTIOUS: Final = ("opportunity_stage", "multivariable")
 
 
 def methods_of(config: Config) -> list[ForecastMethod]:
-    """Every method with its variants, by the configuration."""
+    """Every method with its variants, by the configuration; those on trial where installed."""
     prior = {"prior_deals": config.forecast.prior_deals}
     return [
         METHODS[name](**{_VARIANT[name]: variant}, **(prior if name in _CAUTIOUS else {}))
-        for name, variant in ORDER
+        for name, variant in (*ORDER, *(sorted(ON_TRIAL) if boosting.available() else ()))
         if name in METHODS
     ]
 

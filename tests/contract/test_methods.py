@@ -38,7 +38,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "opportunity_stage": {"probabilities": ["crm", "learned", "category"]},
     "intuitive": {"reading": ["stated", "recalibrated"]},
     "historical": {"model": ["last_year", "last_quarter", "smoothed", "mean"]},
-    "multivariable": {"learned": ["table", "additive"]},
+    "multivariable": {"learned": ["table", "additive", "boosted"]},
 }
 MAKERS: dict[str, Callable[[], ForecastMethod]] = {
     f"{name} {value}": (lambda name=name, key=key, value=value: METHODS[name](**{key: value}))  # type: ignore[misc]

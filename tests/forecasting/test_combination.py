@@ -264,3 +264,32 @@ def test_the_page_says_what_the_code_does() -> None:
     places = [listed.index(f"`{variant}`") for _, variant in combination.ORDER]
     assert places == sorted(places)
     assert all(f"`{method}`" in listed for method, _ in combination.ORDER)
+
+
+ON_TRIAL = ("multivariable", "boosted")
+
+
+def tried(errors: Mapping[tuple[str, str], list[float]], **options: Any) -> Weights:
+    able = {A, B, ON_TRIAL}
+    return weigh(record(errors), able, period=window(ORIGIN), origin=ORIGIN, **options)
+
+
+@pytest.mark.parametrize(
+    ("error", "finished", "takes_part"),
+    [(9.4, 13, True), (9.5, 13, False), (1.0, 12, False), (12.0, 20, False)],
+    ids=["better by a tenth", "nearly as good", "too few origins", "worse"],
+)
+@pytest.mark.parametrize("how", ["weighted", "chosen"])
+def test_boosting_is_used_only_where_the_record_says_that_it_wins(
+    error: float, finished: int, takes_part: bool, how: combination.How
+) -> None:
+    """The best other errs by 10: 0.9 of its mean square is that of 9.49."""
+    weights = tried({A: [10.0] * 20, B: [20.0] * 20, ON_TRIAL: [error] * finished}, how=how)
+    assert (ON_TRIAL in weights.parts) == takes_part
+    assert sum(weights.parts.values()) == pytest.approx(1)
+
+
+def test_boosting_never_speaks_first() -> None:
+    assert tried({}).parts == {B: 1.0}
+    alone = weigh(record({}), {ON_TRIAL}, period=window(ORIGIN), origin=ORIGIN)
+    assert (alone.parts, alone.note) == ({}, Note("no_method"))
