@@ -1,7 +1,7 @@
 """The past of deals that were loaded without it: the most valuable ones first."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -29,7 +29,6 @@ def read_histories(ctx: JobContext) -> Counts:
     done = 0
     for found in _pages(ctx):
         counts.update(save(ctx, HISTORY, _with_counts(ctx, found.page)))
-        _give_up_missing(ctx, found)
         done += len(found.asked)
         counts.update(histories=len(found.page.deals), stage_dates_differ=found.stage_dates_differ)
         ctx.progress.step("histories", done, total)
@@ -39,7 +38,15 @@ def read_histories(ctx: JobContext) -> Counts:
 
 
 def _pages(ctx: JobContext) -> Iterator[HistoryPage]:
-    while waiting := history_reads.unread_ids(ctx.engine, ctx.connection, QUEUE):
+    """Each deal is asked for once. One that went in between goes on waiting: it may come back as it
+    was, and then nothing else would tell of its past. The bin or the sweep end that."""
+    asked: set[str] = set()
+    while waiting := [
+        deal_id
+        for deal_id in history_reads.unread_ids(ctx.engine, ctx.connection, QUEUE)
+        if deal_id not in asked
+    ]:
+        asked.update(waiting)
         yield from ctx.source.histories(waiting)
 
 
@@ -55,12 +62,3 @@ def _counted(deal: Deal, held: tuple[int | None, int | None] | None) -> Deal:
         return deal
     contacts, companies = held
     return replace(deal, contact_count=contacts, company_count=companies)
-
-
-def _give_up_missing(ctx: JobContext, found: HistoryPage) -> None:
-    """A deal that went in between would be asked for for ever; the sweep learns where it went."""
-    there = {deal.deal_id for deal in found.page.deals}
-    missing: Sequence[str] = [deal_id for deal_id in found.asked if deal_id not in there]
-    if missing:
-        at = ctx.clock.now()
-        history_reads.give_up_history(ctx.engine, ctx.connection, missing, at=at)

@@ -54,15 +54,6 @@ def forget_histories(engine: Engine, connection: str) -> None:
         )
 
 
-def give_up_history(
-    engine: Engine, connection: str, deal_ids: Sequence[str], *, at: datetime
-) -> None:
-    """The CRM was asked for the past of these deals and has none of them any more; without a note
-    of it they would be asked for in each pull."""
-    with writing(engine, alone=pulling(connection)) as transaction:
-        mark_history_read(transaction, connection, deal_ids, at)
-
-
 def history_unread(engine: Engine, connection: str) -> int:
     """How many living deals wait for their past to be read."""
     query = select(func.count()).select_from(deal_table).where(_waiting(connection))

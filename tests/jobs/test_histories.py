@@ -12,6 +12,7 @@ from sync.crm.hubspot.in_flight import in_flight
 from sync.errors import TransientError
 from sync.jobs import chain
 from sync.jobs.context import Stopped
+from sync.jobs.saving import save
 from sync.mirror import history_reads, schema
 from sync.mirror.engine import writing
 from sync.sandbox.company import CompanyDeal, Event
@@ -79,14 +80,35 @@ def test_reading_the_past_forgets_no_people_and_no_companies(house_of: Build) ->
     assert (row.contact_count, row.company_count) == (2, 1)
 
 
-def test_a_deal_that_went_meanwhile_is_asked_for_once(house_of: Build) -> None:
+def test_a_deal_that_went_meanwhile_is_asked_for_once_a_pull_until_the_sweep(
+    house_of: Build,
+) -> None:
     house = house_of([moved("a", 1), moved("b", 2)])
     house.pull()
     history_reads.forget_histories(house.app.engine, "portal")
     house.crm.purge(house.crm.id_of("b"))
     house.clock.advance(minutes=15)
+    house.sent()
     house.pull()
+    assert len([sent for sent in house.sent() if "deals/batch/read" in sent]) == 1
+    house.clock.advance(minutes=15)
+    house.sweep()
     assert history_reads.history_unread(house.app.engine, "portal") == 0
+
+
+def test_a_deal_archived_while_histories_are_read_has_its_past_once_it_is_back(
+    house_of: Build,
+) -> None:
+    """Between two pulls, so that no bin ever showed it; and its restoring moves no date."""
+    house = house_of([moved("a", 1), moved("b", 2)])
+    b = house.crm.id_of("b")
+    house.sandbox.meanwhile("/batch/read", lambda: house.crm.archive(b))
+    house.pull()
+    assert house.history(b, "stage") == []
+    house.crm.restore(b)
+    house.clock.advance(minutes=15)
+    house.pull()
+    assert house.history(b, "stage") == ["new", "offer"]
 
 
 def test_backfill_reads_every_past_again_and_loses_no_change(house_of: Build) -> None:
@@ -163,3 +185,16 @@ def test_who_stops_asking_ends_it() -> None:
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert len(begun) <= 4
+
+
+def test_a_deal_read_without_its_past_still_waits_for_it(house_of: Build) -> None:
+    house = house_of([moved("a", 1)])
+    house.pull()
+    ids, engine = list(house.living()), house.app.engine
+    history_reads.forget_histories(engine, "portal")
+    ctx = house.app.context(house.app.config.connections[0])
+    save(ctx, "hinted", ctx.source.read(ids))
+    assert history_reads.unread_ids(engine, "portal", 10) == ids
+    save(ctx, "hinted", ctx.source.read(ids, history=True))
+    assert history_reads.unread_ids(engine, "portal", 10) == []
+    assert house.history(ids[0], "stage") == ["new", "offer"]
