@@ -146,8 +146,11 @@ def _of_tombstone(crm: Crm, deal_id: str, row: Row[Any]) -> Iterator[str]:
         wanted = {("purged", None)}
     else:
         wanted = {("merged", survivor)}
-        if table.find(survivor) is None:  # gone itself, and nobody tells any more what went into it
+        if table.find(survivor) is None:  # gone itself: nobody tells any more what went into it
             wanted.add(("purged", None))
+            between = str(row.survivor_id or deal_id)
+            if str(table.survivor(int(between))) == survivor:  # as far as it was told
+                wanted.add(("merged", between))
     held = (row.removed_reason, row.survivor_id)
     if held not in wanted:
         yield f"removed as {held}, in the CRM {sorted(wanted, key=str)}"
