@@ -14,11 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from sync.bootstrap import App, open_app
 from sync.config.model import Connection
@@ -70,6 +73,14 @@ def notices() -> Console:
     return Console(file=sys.stderr, soft_wrap=True)
 
 
+class Rate(ProgressColumn):
+    """So many units a second lately; empty before there were any."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
 class Bars:
     """Progress bars on standard error; on anything but a terminal they stay away."""
 
@@ -89,6 +100,7 @@ def bars(console: Console) -> Iterator[Bars]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
+from sync.cli import state
 from sync.errors import TransientError
 from sync.report.table import Column, Format, Kind, Report, show
 
@@ -83,3 +85,15 @@ class Full(io.StringIO):
 def test_output_that_cannot_be_written_says_so() -> None:
     with pytest.raises(TransientError, match="No space left on device"):
         show([report("norway")], Format.JSON, Console(file=Full()))
+
+
+def test_a_bar_tells_how_many_a_second() -> None:
+    now = [0.0]
+    progress = Progress(state.Rate(), get_time=lambda: now[0])
+    progress.add_task("deals", total=9_000)
+    (task,) = progress.tasks
+    assert state.Rate().render(task).plain == ""
+    for seconds, done in ((1.0, 0), (2.0, 1_500), (3.0, 3_000)):
+        now[0] = seconds
+        progress.update(task.id, completed=done)
+    assert state.Rate().render(task).plain == "1,500/s"

@@ -151,6 +151,51 @@ def test_a_line_that_stalls_now_and_then_makes_no_call_refused() -> None:
     assert through >= 0.92 * 190 * 12
 
 
+class SleepyClock(FakeClock):
+    """Wakes half a second late."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds + 0.5)
+
+
+def test_a_turn_counts_from_when_its_caller_woke() -> None:
+    clock = SleepyClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    limiter.declare("all", Window(1, 1.0))
+    begun = []
+    for _ in range(3):
+        call(limiter, "all")
+        begun.append(clock.monotonic())
+    assert begun == pytest.approx([0.0, 1.5, 3.0])
+
+
+def test_an_answer_later_than_others_holds_its_place_longer() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    limiter.declare("all", Window(2, 10.0))
+    for seconds in (0.1, 3.0):  # they begin at 0 and at 5
+        turn = limiter.acquire("all")
+        clock.advance(seconds=seconds)
+        limiter.release(turn)
+    call(limiter, "all")
+    call(limiter, "all")
+    assert clock.monotonic() == pytest.approx(5.0 + 2.9 + 10.0)
+
+
+def test_turns_that_nobody_took_are_caught_up_with() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    limiter.declare("all", Window(20, 10.0))
+    for _ in range(10):
+        call(limiter, "all")
+    clock.advance(seconds=2)
+    for _ in range(3):
+        call(limiter, "all")
+    assert clock.slept == []
+    call(limiter, "all")
+    assert clock.slept == pytest.approx([0.5])
+
+
 class QuickClock:
     """The machine's, ten times as fast."""
 

@@ -4,6 +4,7 @@ Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -151,7 +152,8 @@ class HubSpotSource:
 
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self._calls.read(deal_ids, history=history)
-        return self._page({}, found, Associations(self._client))
+        page = self._page({}, found, Associations(self._client))
+        return replace(page, history_read=history)
 
     def close(self) -> None:
         self._client.close()
