@@ -19,16 +19,13 @@ class QuotaSetting(Strict):
     )
     amount: Decimal = Field(gt=0, description="What should be won in it.")
     currency: CurrencyCode | None = Field(None, description="None = the home currency.")
-    owner: str | None = Field(None, min_length=1, description="A person: id, name or e-mail.")
-    team: str | None = Field(None, min_length=1, description="A team, by its name.")
-    pipeline: str | None = Field(None, min_length=1, description="A pipeline, by label or id.")
+    who: str | None = Field(
+        None,
+        pattern=r"^(owner|team|pipeline) \S.*$",
+        description="owner and an id, name or e-mail; team or pipeline and its name. None = "
+        "everyone.",
+    )
     connection: str | None = Field(None, min_length=1, description="None = every connection.")
-
-    @model_validator(mode="after")
-    def _for_one(self) -> "QuotaSetting":
-        if sum(each is not None for each in (self.owner, self.team, self.pipeline)) > 1:
-            raise ValueError("set one of owner, team and pipeline, or none for everyone")
-        return self
 
 
 class Goals(Strict):
@@ -47,7 +44,17 @@ class Goals(Strict):
     quotas: list[QuotaSetting] = Field(
         default_factory=list,
         description="What should be won, by whom and when. They win over imported ones.",
-        examples=[[{"owner": "kari@example.com", "period": "2026-Q4", "amount": 1_200_000}]],
+        examples=[
+            [
+                {
+                    "who": "team North",
+                    "period": "2026-Q4",
+                    "amount": 9,
+                    "currency": "EUR",
+                    "connection": "main",
+                }
+            ]
+        ],
     )
 
     @model_validator(mode="after")

@@ -115,13 +115,12 @@ def configured_quotas(config: Config, connection: str) -> list[Quota]:
     for each in config.goals.quotas:
         if each.connection not in (None, connection):
             continue
-        named = {"owner": each.owner, "team": each.team, "pipeline": each.pipeline}
-        kind = next((name for name, value in named.items() if value), "total")
+        kind, _, segment = (each.who or "total").partition(" ")
         period = fiscal_period(each.period, config.goals.fiscal_year_starts)
         found.append(
             Quota(
                 kind=kind,
-                segment=named.get(kind) or "",
+                segment=segment.strip(),
                 label=period.label,
                 period=period.period,
                 amount=each.amount,

@@ -26,7 +26,7 @@ GOALS = {
             {"period": QUARTER, "amount": 9_000_000},
             {"period": f"FY{START.year}", "amount": 40_000_000},
             {"period": QUARTER, "amount": 1000, "currency": "THB"},
-            {"period": QUARTER, "amount": 500_000, "owner": "nobody@example.com"},
+            {"period": QUARTER, "amount": 500_000, "who": "owner nobody@example.com"},
         ],
     }
 }
