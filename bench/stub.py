@@ -94,6 +94,10 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
     await server.serve_forever()
 
 
+_RATE = "X-HubSpot-RateLimit-Max: 190\r\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
+"""As in HubSpot's answers, but for those to searches."""
+
+
 class _Protocol(asyncio.Protocol):
     """HTTP/1.1 with kept connections, one request at a time on each."""
 
@@ -124,7 +128,7 @@ class _Protocol(asyncio.Protocol):
         head_out = (
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json;charset=utf-8\r\n"
             f"Date: {formatdate(usegmt=True)}\r\n"
-            "X-HubSpot-RateLimit-Max: 190\r\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
+            f"{'' if target.endswith('/search') else _RATE}"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         payload = head_out.encode() + body

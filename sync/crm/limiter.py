@@ -29,9 +29,9 @@ LONGEST_HOLD: Final = 1.08
 """A place is held for so many intervals where the answer takes no longer than usual: with intervals
 of a second, waiting for answers would cost a fifth of the rate."""
 
-LATE: Final = 0.15
-"""An answer later than the quickest one by more than this share of the interval may have been
-counted as late as that, and its place is held so much longer."""
+LATE_S: Final = 0.15
+"""An answer later by more than this than the quickest one may have been counted as late as that,
+and its place is held so much longer."""
 
 CATCH_UP: Final = 0.1
 """Turns of this share of an interval that nobody was there to take may be taken afterwards."""
@@ -68,7 +68,7 @@ class Turn:
         """The CRM has counted it by now; other answers of late took `quickest_s` at least."""
         self.took_s = max(0.0, now - self.begins)
         late = self.took_s - quickest_s
-        if late > self.interval_s * LATE:
+        if late > LATE_S:
             self.free_at = max(self.free_at, self.begins + late + self.interval_s)
         self.free_at = min(self.free_at, max(now, self.begins) + self.interval_s)
 

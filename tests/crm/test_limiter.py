@@ -253,6 +253,20 @@ def test_search_has_a_window_of_its_own() -> None:
     assert clock.monotonic() == pytest.approx(1.0)
 
 
+def test_no_answer_widens_the_window_of_searches() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    declare(limiter)
+    burst = {
+        "x-hubspot-ratelimit-max": "190",
+        "x-hubspot-ratelimit-interval-milliseconds": "10000",
+    }
+    learn(limiter, SEARCH, burst)
+    for _ in range(6):
+        call(limiter, SEARCH)
+    assert clock.monotonic() == pytest.approx(1.0)
+
+
 def test_answers_teach_the_accounts_own_limit() -> None:
     clock = FakeClock()
     limiter = Limiter(share=0.5, clock=clock)

@@ -25,10 +25,13 @@ def declare(limiter: Limiter) -> None:
 
 
 def learn(limiter: Limiter, bucket: str, headers: Mapping[str, str]) -> None:
-    """Take the account's limits from an answer's headers, names in lower case."""
+    """Take the account's limits from an answer's headers, names in lower case.
+
+    A search's window stays as it is: whatever its answer says is about the account's burst.
+    """
     limit = _number(headers.get("x-hubspot-ratelimit-max"))
     interval_ms = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds"))
-    if limit is not None and interval_ms is not None:
+    if bucket != SEARCH and limit is not None and interval_ms is not None:
         limiter.learn(bucket, Window(limit, interval_ms / 1000))
     daily = _number(headers.get("x-hubspot-ratelimit-daily"))
     remaining = _number(headers.get("x-hubspot-ratelimit-daily-remaining"))
