@@ -169,6 +169,10 @@ class TestCapabilities:
         world.settle()
         found = pages(app, world)
         told = {change.field for page in found for change in page.changes}
+        unread = [d.deal_id for page in found if not page.history_read for d in page.deals]
+        if unread:
+            source = app.connected(configured).source
+            told |= {c.field for page in source.histories(unread) for c in page.page.changes}
         assert told >= {field for field in stated if field in ("stage", "amount", "owner")}
 
     def test_deletions_are_listed_where_it_is_stated(self, app: App, world: World) -> None:
