@@ -34,9 +34,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
 config: $(VENV)/.installed  ## after a change of a setting or command: the pages made from them
-	$(BIN)/python -m sync.config.example > config.example.yaml
+	$(BIN)/python -m sync.config.example > $(VENV)/example.yaml && cp $(VENV)/example.yaml config.example.yaml
 	$(BIN)/python -m sync.config.reference docs/configuration.md
-	$(BIN)/python -m sync.cli.reference > docs/commands.md
+	$(BIN)/python -m sync.cli.reference > $(VENV)/commands.md && cp $(VENV)/commands.md docs/commands.md
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
