@@ -1,4 +1,4 @@
-"""The nightly back-test of a pulled CRM, stopped and resumed, and what reports and page show of it."""
+"""The nightly back-test: stopped and resumed, and what reports and the page show of it."""
 
 import shutil
 from collections.abc import Iterator
