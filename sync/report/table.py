@@ -192,18 +192,14 @@ def _table(report: Report, width: int) -> RichTable:
     """Text is folded to fit `width`; numbers and their headings' words are not, where they can."""
     columns = [column for column in report.columns if column.on_screen]
     cells = [[cell(row.get(c.key), c.kind, report.zone) for c in columns] for row in report.rows]
-    table = RichTable(
-        title=Text(report.title),
-        title_justify="left",
-        title_style="bold",
-        show_edge=False,
-        pad_edge=False,
-    )
+    table = _empty(report)
     needed = [
         None if column.kind is Kind.TEXT else _least(column, [row[number] for row in cells])
         for number, column in enumerate(columns)
     ]
     if sum(each or _NARROWEST_TEXT for each in needed) + 3 * (len(columns) - 1) > width:
+        if len(cells) == 1:
+            return _upright(table, columns, cells[0])
         needed = [None] * len(columns)
     for column, wide in zip(columns, needed, strict=True):
         table.add_column(
@@ -214,6 +210,26 @@ def _table(report: Report, width: int) -> RichTable:
         )
     for row in cells:
         table.add_row(*(Text(each) for each in row))
+    return table
+
+
+def _empty(report: Report) -> RichTable:
+    return RichTable(
+        title=Text(report.title),
+        title_justify="left",
+        title_style="bold",
+        show_edge=False,
+        pad_edge=False,
+    )
+
+
+def _upright(table: RichTable, columns: Sequence[Column], cells: Sequence[str]) -> RichTable:
+    """A single row too wide for the screen, a line per column."""
+    table.show_header = False
+    table.add_column()
+    table.add_column(justify="right", overflow="fold")
+    for column, text in zip(columns, cells, strict=True):
+        table.add_row(column.label, Text(text))
     return table
 
 

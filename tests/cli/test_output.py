@@ -67,6 +67,12 @@ def test_a_table_fits_80_columns_with_no_number_broken() -> None:
     assert "71" not in text
 
 
+def test_a_single_row_too_wide_for_the_screen_stands_upright() -> None:
+    text = printed([report("norway")], Format.TABLE, width=40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert text.count("12\N{NO-BREAK SPACE}345\N{NO-BREAK SPACE}678") == 4
+
+
 def test_notes_stay_indented() -> None:
     notes = printed([report("norway")], Format.TABLE).split("A note")[1].splitlines()
     assert notes[1].startswith("  ")
