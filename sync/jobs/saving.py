@@ -23,4 +23,5 @@ def save(ctx: JobContext, stream: str, page: DealPage) -> Counts:
         changes=saved.changes,
         removed=saved.removed,
         unparsed=saved.unparsed,
+        histories=len(page.whole_history),
     )

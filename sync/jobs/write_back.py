@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from forecasting.quality import RULES
 from sync.crm.base import DealStatus, PropertySpec, PropertyStatus
 from sync.jobs.context import Counts, JobContext, Stopped
-from sync.mirror import assessments, overview, read
+from sync.mirror import assessments, job_runs, overview, read
 from sync.writeback import apply as sending
 from sync.writeback import fields, plan
 from sync.writeback.fields import Assessed
@@ -27,6 +27,7 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
         planned_writes,
         carrying=plan.carrying(actual),
         share=ctx.settings.write_back.mass_change_share,
+        expected=_pasts_read(ctx),
         allow=ctx.allow_mass_change,
     )
     if not planned_writes.writes:
@@ -57,6 +58,18 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
         "unknown": report.unknown,
         "left_alone": report.left_alone,
     }
+
+
+def _pasts_read(ctx: JobContext) -> int:
+    """Deals whose past was read since the last write-back: their values move for a good reason.
+
+    A CRM that tells histories one by one, within a daily budget, takes days for it.
+    """
+    last = job_runs.last_run(ctx.engine, "write_back", ctx.connection, status="ok")
+    if last is None:
+        return 0
+    since = last.started_at
+    return job_runs.counted_since(ctx.engine, "pull", ctx.connection, "histories", since)
 
 
 def planned(ctx: JobContext) -> tuple[Sequence[Mapping[str, object]], int]:

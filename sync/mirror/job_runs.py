@@ -76,6 +76,15 @@ def last_run(engine: Engine, job: str, connection: str, status: str | None = Non
     return None if row is None else JobRun(**row._asdict())
 
 
+def counted_since(engine: Engine, job: str, connection: str, count: str, since: datetime) -> int:
+    """What the runs of `job` that ended after `since` counted under that name, together."""
+    query = select(job_run.c.counts).where(
+        job_run.c.job == job, job_run.c.connection == connection, job_run.c.ended_at > since
+    )
+    with reading(engine) as snapshot:
+        return sum(counts.get(count, 0) for counts in snapshot.execute(query).scalars())
+
+
 def abandon_running(engine: Engine, *, at: datetime) -> int:
     """End the runs of processes that were killed; returns how many there were. Only for whoever
     holds the lease, since nothing else can be running then."""

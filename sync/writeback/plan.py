@@ -116,12 +116,19 @@ def carrying(actual: Mapping[str, Values]) -> int:
 
 
 def brake(
-    plan: WritePlan, *, carrying: int, share: float, minimum: int = 50, allow: bool = False
+    plan: WritePlan,
+    *,
+    carrying: int,
+    share: float,
+    expected: int = 0,
+    minimum: int = 50,
+    allow: bool = False,
 ) -> None:
     """Raise SafetyStop where `plan` changes more than `share` of the deals that already carry our
-    values, and at least `minimum` of them. First writes do not count, nor does ageing alone.
+    values, and at least `minimum` of them. First writes do not count, nor does ageing alone, nor as
+    many as are `expected`, because that many deals had their past read since.
     """
-    changes = sum(write.weighs for write in plan.writes)
+    changes = sum(write.weighs for write in plan.writes) - expected
     if allow or changes < minimum or changes <= share * carrying:
         return
     raise SafetyStop(

@@ -2,7 +2,14 @@
 
 from sqlalchemy import Engine
 
-from sync.mirror.job_runs import JobRun, abandon_running, end_run, last_run, start_run
+from sync.mirror.job_runs import (
+    JobRun,
+    abandon_running,
+    counted_since,
+    end_run,
+    last_run,
+    start_run,
+)
 from tests.mirror.records import T0, minutes
 
 
@@ -42,6 +49,23 @@ def test_the_last_run_of_a_job_of_a_connection_with_a_status(engine: Engine) -> 
     same_instant = start_run(engine, "pull", "acme", at=minutes(2))
     found = [last_run(engine, "pull", "acme", status) for status in ("ok", "failed", None)]
     assert [run.id if run else None for run in found] == [ok, failed, same_instant]
+
+
+def test_what_runs_counted_since_an_instant(engine: Engine) -> None:
+    for n, (job, connection) in enumerate(
+        [
+            ("pull", "acme"),
+            ("pull", "acme"),
+            ("pull", "other"),
+            ("assess", "acme"),
+            ("pull", "acme"),
+        ]
+    ):
+        run = start_run(engine, job, connection, at=minutes(n))
+        end_run(engine, run, status="ok", counts={"histories": 10**n}, at=minutes(n))
+    start_run(engine, "pull", "acme", at=minutes(9))
+    assert counted_since(engine, "pull", "acme", "histories", minutes(0)) == 10_010
+    assert counted_since(engine, "pull", "acme", "created", minutes(0)) == 0
 
 
 def test_runs_of_a_killed_process_are_ended(engine: Engine) -> None:

@@ -221,6 +221,12 @@ def test_the_brake_lets_the_usual_pass() -> None:
     brake(changing(60), carrying=100, share=0.5, allow=True)
 
 
+def test_deals_whose_past_became_known_may_change() -> None:
+    brake(changing(60), carrying=60, share=0.5, expected=30)
+    with pytest.raises(SafetyStop):
+        brake(changing(90), carrying=90, share=0.5, expected=30)
+
+
 def test_first_writes_do_not_count_against_the_brake() -> None:
     first = plan({str(number): HELD for number in range(500)}, {}, closed=())
     assert len(first.writes) == 500
