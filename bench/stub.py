@@ -94,8 +94,12 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
     await server.serve_forever()
 
 
-_RATE = "X-HubSpot-RateLimit-Max: 190\r\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
+_RATE = "X-HubSpot-RateLimit-Max: %d\r\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
 """As in HubSpot's answers, but for those to searches."""
+
+LIMIT = 190
+NO_LIMIT = 1_000_000
+"""Stated where nothing is limited: a client that keeps to what it is told would idle otherwise."""
 
 
 class _Protocol(asyncio.Protocol):
@@ -128,7 +132,7 @@ class _Protocol(asyncio.Protocol):
         head_out = (
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json;charset=utf-8\r\n"
             f"Date: {formatdate(usegmt=True)}\r\n"
-            f"{'' if target.endswith('/search') else _RATE}"
+            f"{'' if target.endswith('/search') else _RATE % self._api.limit}"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         payload = head_out.encode() + body
@@ -146,7 +150,8 @@ class _Api:
     def __init__(self, settings: Settings) -> None:
         self.latency_s = settings.latency_s
         self.requests = self.refused = 0
-        self._windows = {"general": (190, 10.0), "search": (5, 1.0)} if settings.limited else {}
+        self.limit = LIMIT if settings.limited else NO_LIMIT
+        self._windows = {"general": (LIMIT, 10.0), "search": (5, 1.0)} if settings.limited else {}
         self._turns: dict[str, deque[float]] = {"general": deque(), "search": deque()}
         self._token = "page:%s" if settings.opaque else "%s"
         self._ids = _ids(settings.deals)
