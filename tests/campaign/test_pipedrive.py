@@ -13,7 +13,8 @@ from sync.jobs import chain
 from sync.sandbox.faults import COMMON, PIPEDRIVE_ONLY
 from tests.campaign.mortal import Killed, mortal, raise_killed
 from tests.contract.house import house, mirrored, run
-from tests.contract.worlds import OPEN_STAGES, World, world_of
+from tests.contract.world import OPEN_STAGES, World
+from tests.contract.worlds import world_of
 from tests.fake_clock import FakeClock
 
 KINDS = COMMON + PIPEDRIVE_ONLY

@@ -15,7 +15,7 @@ from sync.jobs import chain
 from sync.jobs.pull import DEALS
 from sync.jobs.runner import Job, JobResult, run_chain
 from sync.mirror import read, schema, write_deals
-from tests.contract.worlds import Truth, World
+from tests.contract.world import Truth, World
 from tests.fake_clock import FakeClock
 
 

@@ -21,7 +21,8 @@ from sync.writeback import journal
 from sync.writeback.journal import Action, State
 from sync.writeback.plan import PlannedWrite
 from tests.contract.house import house, pull
-from tests.contract.worlds import Truth, World, world_of
+from tests.contract.world import Truth, World
+from tests.contract.worlds import world_of
 from tests.fake_clock import FakeClock
 
 REASON = "No activity (closed by dealpulse)"

@@ -22,7 +22,8 @@ from sync.bootstrap import App
 from sync.errors import DealpulseError
 from sync.jobs import chain
 from tests.contract.house import contents, house, keep, mirrored, pages, pull, run
-from tests.contract.worlds import KINDS, OPEN_STAGES, World, world_of
+from tests.contract.world import OPEN_STAGES, World
+from tests.contract.worlds import KINDS, world_of
 from tests.fake_clock import FakeClock
 
 DEALS = 30

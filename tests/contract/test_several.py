@@ -16,7 +16,8 @@ from sync.report.all_connections import all_connections_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
 from tests.contract.house import house, mirrored, run
-from tests.contract.worlds import World, world_of
+from tests.contract.world import World
+from tests.contract.worlds import world_of
 from tests.fake_clock import FakeClock
 
 ACCOUNTS = (("hubspot", "norway"), ("hubspot", "sweden"), ("pipedrive", "denmark"))

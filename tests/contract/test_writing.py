@@ -11,7 +11,8 @@ from sync.crm.base import DealWrite, PropertyStatus, WriteResult
 from sync.jobs.write_back import specs_in
 from sync.writeback.plan import same_value
 from tests.contract.house import house, run
-from tests.contract.worlds import KINDS, World, world_of
+from tests.contract.world import World
+from tests.contract.worlds import KINDS, world_of
 from tests.fake_clock import FakeClock
 
 SPECS = specs_in("en")

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from sync.mirror import schema
 from sync.mirror.engine import open_engine
-from tests.contract.worlds import World, world_of
+from tests.contract.world import World
+from tests.contract.worlds import world_of
 from tests.end_to_end.conftest import Installation
 from tests.end_to_end.test_daemon import Daemon
 from tests.fake_clock import FakeClock
