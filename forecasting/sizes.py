@@ -42,10 +42,10 @@ def with_size_class(deals: pl.DataFrame, bounds: Sequence[float]) -> pl.DataFram
 
 
 def size_names(bounds: Sequence[float]) -> dict[str, str]:
-    """`size_class` to its range, as in `50 000 - 200 000`; "" is that of deals without one."""
+    """`size_class` to its range, as in `50,000 - 200,000`; "" is that of deals without one."""
 
     def told(amount: float) -> str:
-        return f"{amount:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
+        return f"{amount:,.0f}"
 
     if not bounds:
         return {"1": "any amount", "": "(no amount)"}

@@ -106,5 +106,6 @@ def _total(row: RowMapping) -> ForecastTotal:
         won_amount=row["won_amount"],
         open_amount=row["open_amount"],
         weighted_amount=row["weighted_amount"],
+        new_amount=row["new_amount"],
         open_deals=row["open_deals"],
     )

@@ -74,7 +74,7 @@ def cell(value: object, kind: Kind, zone: str = "UTC") -> str:
 
 
 def _money(value: object, _: str) -> str:
-    return f"{float(str(value)):,.0f}".replace(",", "\N{NO-BREAK SPACE}")
+    return f"{float(str(value)):,.0f}"
 
 
 def _instant(value: object, zone: str) -> str:
@@ -85,7 +85,7 @@ def _instant(value: object, zone: str) -> str:
 
 _SHOW: Mapping[Kind, Callable[[object, str], str]] = {
     Kind.TEXT: lambda value, _: str(value),
-    Kind.COUNT: lambda value, _: f"{int(str(value)):,}".replace(",", "\N{NO-BREAK SPACE}"),
+    Kind.COUNT: lambda value, _: f"{int(str(value)):,}",
     Kind.MONEY: _money,
     Kind.SHARE: lambda value, _: f"{float(str(value)):.0%}",
     Kind.DAYS: lambda value, _: f"{float(str(value)):.0f}",
@@ -180,10 +180,10 @@ def _csv_value(value: object) -> object:
 
 
 def _show_table(report: Report, console: Console) -> None:
+    # a title of the table would be folded to the table's width
+    console.print(Text(report.title, style="bold"))
     if report.rows:
         console.print(_table(report, console.width))
-    else:
-        console.print(Text(report.title, style="bold"))
     for note in report.notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False))
 
@@ -192,7 +192,7 @@ def _table(report: Report, width: int) -> RichTable:
     """Text is folded to fit `width`; numbers and their headings' words are not, where they can."""
     columns = [column for column in report.columns if column.on_screen]
     cells = [[cell(row.get(c.key), c.kind, report.zone) for c in columns] for row in report.rows]
-    table = _empty(report)
+    table = RichTable(show_edge=False, pad_edge=False)
     needed = [
         None if column.kind is Kind.TEXT else _least(column, [row[number] for row in cells])
         for number, column in enumerate(columns)
@@ -211,16 +211,6 @@ def _table(report: Report, width: int) -> RichTable:
     for row in cells:
         table.add_row(*(Text(each) for each in row))
     return table
-
-
-def _empty(report: Report) -> RichTable:
-    return RichTable(
-        title=Text(report.title),
-        title_justify="left",
-        title_style="bold",
-        show_edge=False,
-        pad_edge=False,
-    )
 
 
 def _upright(table: RichTable, columns: Sequence[Column], cells: Sequence[str]) -> RichTable:

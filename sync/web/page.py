@@ -38,9 +38,9 @@ def _hash(style: str) -> str:
 
 
 _DEFINITION: Final = (
-    "Forecast = won so far in the period + amount x probability of the open deals whose close date "
-    "lies in it. CRM: the stage probabilities that the CRM states; learned: those that your own "
-    "decided deals show."
+    "Forecast = won so far in the period + what is expected in it of the open deals and of deals "
+    "not yet created (-: the method leaves these out). dealpulse forecast shows the range and what "
+    "is left out, dealpulse backtest how far each method has been off."
 )
 
 STYLE_HASH: Final = _hash(_STYLE)
@@ -95,17 +95,27 @@ def _connection(snapshot: StatusSnapshot, connection: ConnectionStatus) -> str:
 def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
     if not forecasts:
         return "<p class=soft>No forecast yet.</p>\n"
-    heads = ("Period", "Method", "Forecast", "Won", "Open x probability", "Open", "Open deals")
+    heads = (
+        "Period",
+        "Method",
+        "Forecast",
+        "Won",
+        "From open deals",
+        "From new deals",
+        "Open",
+        "Open deals",
+    )
     rows = [
         _row(
             each.period,
             _text(_method(each)),
             *(
-                _number(f"{_money(amount)} {each.currency}")
+                _number("-" if amount is None else f"{_money(amount)} {each.currency}")
                 for amount in (
                     each.forecast,
                     each.won_amount,
                     each.weighted_amount,
+                    each.new_amount,
                     each.open_amount,
                 )
             ),
@@ -181,7 +191,7 @@ def _time(instant: datetime) -> str:
 
 
 def _money(amount: float) -> str:
-    return f"{amount:,.0f}".replace(",", "\u202f")
+    return f"{amount:,.0f}"
 
 
 def _text(text: str) -> str:

@@ -25,7 +25,8 @@ class JobRun:
 class ForecastTotal:
     """One method's forecast of all deals in a period; money in `currency`.
 
-    `period`: as in `2026-03` or `2026-Q1`. forecast = won_amount + weighted_amount.
+    `period`: as in `2026-03` or `2026-Q1`. forecast = won_amount + weighted_amount + new_amount;
+    new_amount is None where the method leaves deals not yet created out.
     """
 
     period: str
@@ -36,6 +37,7 @@ class ForecastTotal:
     won_amount: float
     open_amount: float
     weighted_amount: float
+    new_amount: float | None
     open_deals: int
 
 

@@ -62,7 +62,7 @@ def test_csv_is_one_table_whose_rows_say_what_they_are_about() -> None:
 def test_a_table_fits_80_columns_with_no_number_broken() -> None:
     text = printed([report("norway")], Format.TABLE)
     assert max(map(len, text.splitlines())) <= 80
-    assert text.count("12\N{NO-BREAK SPACE}345\N{NO-BREAK SPACE}678") == 4
+    assert text.count("12,345,678") == 4
     assert "Forecast" in text
     assert "71" not in text
 
@@ -70,7 +70,7 @@ def test_a_table_fits_80_columns_with_no_number_broken() -> None:
 def test_a_single_row_too_wide_for_the_screen_stands_upright() -> None:
     text = printed([report("norway")], Format.TABLE, width=40)
     assert max(map(len, text.splitlines())) <= 40
-    assert text.count("12\N{NO-BREAK SPACE}345\N{NO-BREAK SPACE}678") == 4
+    assert text.count("12,345,678") == 4
 
 
 def test_notes_stay_indented() -> None:
