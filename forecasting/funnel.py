@@ -51,13 +51,13 @@ def passages(changes: pl.DataFrame, definition: Definition, as_of: datetime) -> 
     both null = not yet), fell_out_at (when it left for no later stage, before it ever went on). A
     stage that was skipped has no row.
     """
-    moves = _moves(changes, definition, as_of)
+    moved = moves(changes, definition, as_of)
     entered = (
-        moves.filter(pl.col("rank").is_not_null())
+        moved.filter(pl.col("rank").is_not_null())
         .group_by("lead_id", "rank")
         .agg(entered_at=pl.col("changed_at").min())
     )
-    later = entered.join(moves.rename({"rank": "next"}), on="lead_id").filter(
+    later = entered.join(moved.rename({"rank": "next"}), on="lead_id").filter(
         pl.col("changed_at") >= pl.col("entered_at")
     )
     forward = (
@@ -88,10 +88,13 @@ def passages(changes: pl.DataFrame, definition: Definition, as_of: datetime) -> 
     )
 
 
-def _moves(changes: pl.DataFrame, definition: Definition, as_of: datetime) -> pl.DataFrame:
-    """lead_id, changed_at, order, rank; null rank = a stage outside of the funnel, or none."""
+def moves(changes: pl.DataFrame, definition: Definition, as_of: datetime | None) -> pl.DataFrame:
+    """lead_id, changed_at, order, rank; null rank = a stage outside of the funnel, or none. None =
+    all that is known.
+    """
     ranks = {value: rank for rank, s in enumerate(definition.stages) for value in s.among}
-    return changes.filter((pl.col("field") == "stage") & (pl.col("changed_at") <= as_of)).select(
+    known = pl.lit(True) if as_of is None else pl.col("changed_at") <= as_of
+    return changes.filter((pl.col("field") == "stage") & known).select(
         "lead_id",
         "changed_at",
         order=pl.col("ordinal"),
@@ -157,6 +160,15 @@ def _wilson(happened: pl.Expr, sample: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
+def wilson_interval(happened: int, sample: int) -> tuple[float, float]:
+    """The 95 % interval of the share `happened` of `sample` (Wilson); 0 and 1 where none."""
+    if sample <= 0:
+        return 0.0, 1.0
+    counts = pl.DataFrame({"happened": [happened], "sample": [sample]})
+    found = counts.select(**_wilson(pl.col("happened"), pl.col("sample")))
+    return float(found["low"][0]), float(found["high"][0])
+
+
 def responses(
     passed: pl.DataFrame,
     leads: pl.DataFrame,
@@ -178,8 +190,12 @@ def responses(
         .group_by("lead_id")
         .agg(due_at=pl.col("entered_at").min())
     )
-    moves = _moves(changes, definition, as_of)
-    now = moves.sort("changed_at", "order").group_by("lead_id", maintain_order=True).last()
+    now = (
+        moves(changes, definition, as_of)
+        .sort("changed_at", "order")
+        .group_by("lead_id", maintain_order=True)
+        .last()
+    )
     touches = _touches(changes, as_of).join(due, on="lead_id")
     since = pl.col("touched_at") >= pl.col("due_at")
     touched = touches.group_by("lead_id").agg(

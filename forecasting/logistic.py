@@ -20,6 +20,20 @@ def expit(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -35, 35))))
 
 
+def in_points(effects: Floats, base: float, chance: Floats) -> Floats:
+    """Log-odds (rows x parts) as probability: each part times what log-odds are worth on the
+    straight path from `base` to the row's `chance`, so that a row's parts sum to the difference.
+    """
+    total = effects.sum(axis=1)
+    moved = chance - base
+    even = np.abs(total) < 1e-12
+    # where they cancel: what log-odds are worth at the chance itself
+    slope = np.where(even, chance * (1 - chance), moved / np.where(even, 1.0, total))
+    points = effects * slope[:, None]
+    points[:, 0] += moved - points.sum(axis=1)  # what rounding left
+    return np.asarray(points)
+
+
 def fit_logistic(
     design: Floats, won: Bools, offset: Floats, weight: float, penalty: Floats
 ) -> Floats:

@@ -5,7 +5,7 @@ probability points: each attribute's log-odds times what log-odds are worth on t
 from the base to the deal, so the parts sum exactly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import polars as pl
 from forecasting.conversion import FOLLOWED
 from forecasting.features import open_facts
 from forecasting.history import KEY
-from forecasting.logistic import logit
+from forecasting.logistic import in_points, logit
 from forecasting.methods.multivariable import EVENTUALLY, Multivariable
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats
@@ -24,7 +24,7 @@ from forecasting.wording import Language, capitalised, sentence
 LARGEST: Final = 3
 """How many reasons are told; the rest are summed."""
 
-_NOTICEABLE: Final = 0.005
+NOTICEABLE: Final = 0.005
 _EVEN: Final = 0.5
 
 REASONS: Final[Mapping[str, Mapping[Language, str]]] = {
@@ -101,13 +101,7 @@ def contributions(
     if adjustment is not None:
         parts.update(adjustment.contributions(facts, horizon))
     names, effects = list(parts), np.column_stack(list(parts.values()))
-    total = effects.sum(axis=1)
-    moved = chance - base
-    even = np.abs(total) < 1e-12
-    # what log-odds are worth on the way from the base to the deal; at the deal where they cancel
-    slope = np.where(even, chance * (1 - chance), moved / np.where(even, 1.0, total))
-    points = effects * slope[:, None]
-    points[:, 0] += moved - points.sum(axis=1)  # what rounding left
+    points = in_points(effects, base, chance)
     count = len(names)
     return (
         pl.DataFrame(
@@ -167,21 +161,41 @@ def _sentence(row: Mapping[str, Any], language: Language) -> str:
     other = 0.0
     for attribute, points in zip(row["attribute"], row["points"], strict=True):
         words = _words(attribute, row, language)
-        if words and len(named) < LARGEST and abs(points) >= _NOTICEABLE:
+        if words and len(named) < LARGEST and abs(points) >= NOTICEABLE:
             named.append((words, points))
         else:
             other += points
     base, chance = round(row["base_rate"] * 100), round(row["win_probability"] * 100)
-    shown = [(words, round(points * 100)) for words, points in named]
-    left = chance - base - sum(points for _, points in shown)
-    if left and abs(other) < _NOTICEABLE and shown:
+    parts = adding_up(named, other, chance - base, language)
+    values = {"chance": f"{chance} %", "base": f"{base} %", "parts": f", {parts}" if parts else ""}
+    return capitalised(sentence(_TOLD, values, language))
+
+
+def adding_up(
+    named: Sequence[tuple[str, float]],
+    other: float,
+    whole: float,
+    language: Language,
+    decimals: int = 0,
+) -> str:
+    """`-5 41 days in Proposal; -3 close date pushed 3 times`: points in percent, rounded so that
+    the printed ones add up to `whole`, in percent too. named: words and probability; other: of all
+    the rest.
+    """
+    scale = 10**decimals
+    shown = [(words, round(points * 100 * scale)) for words, points in named]
+    left = round(whole * scale) - sum(points for _, points in shown)
+    if left and abs(other) < NOTICEABLE / scale and shown:
         words, points = shown[0]
         shown[0], left = (words, points + left), 0
     if left:
         shown.append((_OTHER[language], left))
-    parts = "; ".join(f"{points:+d} {words}" for words, points in shown if points)
-    values = {"chance": f"{chance} %", "base": f"{base} %", "parts": f", {parts}" if parts else ""}
-    return capitalised(sentence(_TOLD, values, language))
+    comma = "," if language == "nb" else "."
+    return "; ".join(
+        f"{points / scale:+.{decimals}f}".replace(".", comma) + f" {words}"
+        for words, points in shown
+        if points
+    )
 
 
 def _words(attribute: str, row: Mapping[str, Any], language: Language) -> str | None:

@@ -16,17 +16,21 @@ from sync.crm.base import Cursor, KnownVersions
 class LeadField(StrEnum):
     """What of a lead has a history. Values in changes are text, None = empty.
 
-    stage: the CRM's own id of the lifecycle stage. page_views, submissions, email_clicks: how many
-    so far, whole numbers. contacted_at: our last call, mail or meeting; replied_at: the lead's last
-    answer; both ISO 8601 in UTC.
+    stage: the CRM's own id of the lifecycle stage. source: its own name of where it came from.
+    page_views, submissions, email_clicks, email_opens: how many so far, whole numbers.
+    contacted_at: our last call, mail or meeting; replied_at: the lead's last answer; met_at: the
+    last meeting; all three ISO 8601 in UTC.
     """
 
     STAGE = "stage"
+    SOURCE = "source"
     PAGE_VIEWS = "page_views"
     SUBMISSIONS = "submissions"
     EMAIL_CLICKS = "email_clicks"
+    EMAIL_OPENS = "email_opens"
     CONTACTED_AT = "contacted_at"
     REPLIED_AT = "replied_at"
+    MET_AT = "met_at"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,11 +91,13 @@ CONTACT_FIELDS = (
     "page_views",
     "submissions",
     "email_clicks",
+    "email_opens",
     "contacted_at",
     "replied_at",
+    "met_at",
 )
 """Fields that an event of a contact can set; stage: a lifecycle stage, the counters whole numbers
-in text, the last two ISO 8601 UTC instants."""
+in text, the last three ISO 8601 UTC instants."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """Contacts come into the mirror with their lifecycle, at little cost, and without who they are."""
 
 import re
+from datetime import datetime
 from urllib.parse import unquote
 
 from sqlalchemy import select, text
@@ -8,8 +9,10 @@ from sqlalchemy import select, text
 from sync.crm.hubspot.contacts import HISTORIES, PROPERTIES
 from sync.errors import SafetyStop
 from sync.jobs import chain
+from sync.jobs.leads import STREAM
 from sync.mirror.engine import reading
 from sync.mirror.schema import metadata
+from sync.mirror.write import save_cursor
 from sync.sandbox.company import CompanyContact
 from tests.leads.conftest import FUNNEL, LEADS, Build, after, contact
 
@@ -38,6 +41,25 @@ def test_lifecycle_history_is_mirrored(house_of: Build) -> None:
     (lead,) = house.leads().values()
     assert (lead.stage, lead.owner_id, lead.source) == ("1234567", "101", "REFERRALS")
     assert lead.created_at == after(0)
+
+
+def test_source_and_meetings_have_a_history_too(house_of: Build) -> None:
+    person = contact("a", (0, "stage", "lead"), (2, "met_at", str(after(1))), source="REFERRALS")
+    house = house_of([person])
+    house.run(*LEADS)
+    assert house.history("a", "source") == [(after(0), "REFERRALS")]
+    ((told, met),) = house.history("a", "met_at")
+    assert (told, datetime.fromisoformat(met or "")) == (after(2), after(1))
+
+
+def test_a_mirror_filled_when_less_was_read_is_filled_anew(house_of: Build) -> None:
+    house = house_of(some(3))
+    house.run(*LEADS)
+    engine, name, now = house.app.engine, house.settings.name, house.clock.now()
+    save_cursor(engine, name, STREAM, {"since": now.isoformat()}, at=now)
+    assert house.run(chain.LEADS)["leads"] == 3
+    house.clock.advance(minutes=15)
+    assert house.run(chain.LEADS)["leads"] == 0
 
 
 def test_a_first_load_killed_between_pages_goes_on_where_it_was(house_of: Build) -> None:

@@ -26,11 +26,14 @@ MODIFIED: Final = "lastmodifieddate"
 
 HISTORIES: Final[Mapping[str, LeadField]] = {
     "lifecyclestage": LeadField.STAGE,
+    "hs_analytics_source": LeadField.SOURCE,
     "hs_analytics_num_page_views": LeadField.PAGE_VIEWS,
     "num_conversion_events": LeadField.SUBMISSIONS,
     "hs_email_click": LeadField.EMAIL_CLICKS,
+    "hs_email_open": LeadField.EMAIL_OPENS,
     "notes_last_contacted": LeadField.CONTACTED_AT,
     "hs_sales_email_last_replied": LeadField.REPLIED_AT,
+    "hs_latest_meeting_activity": LeadField.MET_AT,
 }
 PROPERTIES: Final = (
     "lifecyclestage",
@@ -39,7 +42,15 @@ PROPERTIES: Final = (
     "createdate",
     MODIFIED,
 )
-_COUNTERS: Final = (LeadField.PAGE_VIEWS, LeadField.SUBMISSIONS, LeadField.EMAIL_CLICKS)
+_TEXTS: Final = (LeadField.STAGE, LeadField.SOURCE)
+_COUNTERS: Final = (
+    LeadField.PAGE_VIEWS,
+    LeadField.SUBMISSIONS,
+    LeadField.EMAIL_CLICKS,
+    LeadField.EMAIL_OPENS,
+)
+READ: Final = "2"
+"""Raised whenever more is asked of a contact: a mirror that was filled with less is filled anew."""
 
 
 class ContactCalls:
@@ -94,7 +105,7 @@ class HubSpotContacts:
     """A `LeadSource`. lookback: how far each pull reaches back behind the last one's start.
 
     Cursors: `since`, from where changes are still to be read, with `after` during a first load;
-    during a pull of changes those of `changes.Window`.
+    during a pull of changes those of `changes.Window`; always with `read`, see `READ`.
     """
 
     def __init__(self, client: HubSpotClient, *, lookback: timedelta) -> None:
@@ -110,19 +121,21 @@ class HubSpotContacts:
         known: KnownVersions,
     ) -> Iterator[LeadPage]:
         now = self._client.server_clock.now()
-        if cursor is None or "after" in cursor:
-            yield from self._load(cursor or {"since": values.iso(now)})
+        if cursor is None or cursor.get("read") != READ:
+            cursor = {"since": values.iso(now), "after": ""}
+        if "after" in cursor:
+            yield from self._load(cursor)
             return
         window = Window.of(cursor, now=now, lookback=self._lookback)
         for behind, found in changes.changed(self._calls, window, known):
-            yield page(behind, found)
+            yield page({**behind, "read": READ}, found)
 
     def lead_ids(self) -> Iterator[Sequence[str]]:
         return self._calls.ids()
 
     def _load(self, begun: Cursor) -> Iterator[LeadPage]:
-        since = {"since": begun["since"]}
-        for found, after in self._calls.listed(begun.get("after")):
+        since = {"since": begun["since"], "read": READ}
+        for found, after in self._calls.listed(begun["after"] or None):
             yield page(since if after is None else {**since, "after": after}, found)
 
 
@@ -183,7 +196,7 @@ def _changes(lead_id: str, histories: Mapping[str, Any], doubts: Doubts) -> list
 
 
 def _value(field: LeadField, raw: object) -> str | None:
-    if field is LeadField.STAGE:
+    if field in _TEXTS:
         return values.text(raw)
     if field in _COUNTERS:
         count = values.number(raw)

@@ -17,6 +17,7 @@ from sync.sandbox.generator.book import SOURCES, Book, first_of_year, open_book
 from sync.sandbox.generator.close_dates import CloseDates, close_dates
 from sync.sandbox.generator.happenings import Happenings, histories, instants, picked
 from sync.sandbox.generator.judgement import judgements, next_steps
+from sync.sandbox.generator.leads import draw_leads
 from sync.sandbox.generator.lives import Lives, live
 from sync.sandbox.generator.ownership import Ownership, ownership
 from sync.sandbox.generator.people import Reps
@@ -35,9 +36,10 @@ def generate(
     until: datetime,
     years: float = 3,
     deals: int = 3000,
+    leads: int = 0,
     settings: CompanySettings = DEFAULT_SETTINGS,
 ) -> Company:
-    """A Nordic B2B company with `deals` deals made in the `years` before `until`.
+    """A Nordic B2B company with `deals` deals and `leads` leads made in the `years` before `until`.
 
     The same arguments always make the same company. Nothing in it happens after `until`, except
     planned activities and expected close dates. `Company.truth` holds the rates it was drawn
@@ -45,8 +47,8 @@ def generate(
 
     Raises ValueError for a naive `until`, a negative seed, or a time without a working day.
     """
-    if until.tzinfo is None or seed < 0 or deals < 0:
-        raise ValueError("until needs a time zone; seed and deals must not be negative")
+    if until.tzinfo is None or min(seed, deals, leads) < 0:
+        raise ValueError("until needs a time zone; seed, deals and leads must not be negative")
     until = until.astimezone(UTC)
     begin = first_of_year(until, years)
     calendar = WorkCalendar(
@@ -68,7 +70,8 @@ def generate(
         deals=_deals(seed, keys, drawn, span[1]),
         exchange_rates=RATES,
     )
-    company.truth = _truth(keys, drawn, until, years, seed, company)
+    company.contacts, expected = draw_leads(leads, begin, until, reps.owners, _dice(seed, "leads"))
+    company.truth = _truth(keys, drawn, until, years, seed, company) | {"leads": expected}
     return company
 
 

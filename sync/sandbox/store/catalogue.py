@@ -112,8 +112,10 @@ hs_analytics_source|Original Traffic Source|select|
 hs_analytics_num_page_views|Number of Pageviews|number|set
 num_conversion_events|Number of Form Submissions|number|set
 hs_email_click|Marketing emails clicked|number|set
+hs_email_open|Marketing emails opened|number|set
 notes_last_contacted|Last Contacted|datetime|set
 hs_sales_email_last_replied|Recent Sales Email Replied Date|datetime|set
+hs_latest_meeting_activity|Latest meeting activity|datetime|set
 """
 
 _OPTIONS = {

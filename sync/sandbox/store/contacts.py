@@ -21,8 +21,10 @@ PROPERTIES = {
     "page_views": "hs_analytics_num_page_views",
     "submissions": "num_conversion_events",
     "email_clicks": "hs_email_click",
+    "email_opens": "hs_email_open",
     "contacted_at": "notes_last_contacted",
     "replied_at": "hs_sales_email_last_replied",
+    "met_at": "hs_latest_meeting_activity",
 }
 """A contact's field -> HubSpot's property."""
 
