@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from sync.cli.state import ConnectionOption, FormatOption, State, show_each
+from sync.config.model import Connection
 from sync.report.funnel import funnel_reports, lead_reports
-from sync.report.table import Format
+from sync.report.lead_score import score_reports
+from sync.report.table import Format, Report
 
 
 class By(StrEnum):
@@ -58,18 +60,26 @@ def leads(
         bool,
         typer.Option("--untouched", help="Only the leads that nobody has touched, oldest first."),
     ] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Open leads by their score, with the reasons.")
+    ] = False,
+    top: Annotated[
+        int, typer.Option(help="How many scored leads to list in the table; 0 = all.", min=0)
+    ] = 20,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """How soon leads get a first response, and the ones that nobody has touched.
+    """How soon leads get a first response, who nobody has touched, and who is worth a call.
 
-    Needs `leads.enabled` on the connection.
+    Needs `leads.enabled` on the connection. What is scored is set by `lead_score`.
     """
     state: State = context.obj
     with state.app() as app:
-        show_each(
-            app,
-            connection,
-            form,
-            lambda settings: lead_reports(app.engine, settings.name, untouched=untouched),
-        )
+        limit = top if form is Format.TABLE else 0
+
+        def build(settings: Connection) -> list[Report]:
+            if scores:
+                return score_reports(app.engine, settings.name, app.config, limit=limit)
+            return lead_reports(app.engine, settings.name, untouched=untouched)
+
+        show_each(app, connection, form, build)

@@ -64,3 +64,28 @@ class Funnel(Strict):
         if self.answered_from not in names:
             raise ValueError(f"answered_from has to be one of the stages: {', '.join(names)}")
         return self
+
+
+class LeadScore(Strict):
+    goal: str | None = Field(
+        None,
+        description="What a lead is scored for: reaching this stage of the funnel. None = "
+        "opportunity, or the last stage of a funnel without it.",
+        examples=["customer"],
+    )
+    horizon_days: int = Field(
+        90, ge=7, le=730, description="Within so many days the lead has to reach it."
+    )
+
+    def goal_in(self, funnel: Funnel) -> str:
+        """The stage that counts. Raises ValueError where the funnel has none of that name behind
+        its first."""
+        names = [stage.name for stage in funnel.defined]
+        usual = "opportunity" if "opportunity" in names[1:] else names[-1]
+        goal = self.goal or usual
+        if goal not in names[1:]:
+            raise ValueError(
+                f"lead_score.goal has to be a stage of the funnel behind its first: "
+                f"{', '.join(names[1:])}"
+            )
+        return goal

@@ -5,9 +5,9 @@ No secret stands here: fields that end in `_env` name the environment variable t
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sync.config.connections import ApiConnection as ApiConnection
 from sync.config.connections import Connection as Connection
@@ -17,6 +17,7 @@ from sync.config.connections import HubSpotConnection as HubSpotConnection
 from sync.config.connections import PipedriveConnection as PipedriveConnection
 from sync.config.connections import WriteBack as WriteBack
 from sync.config.funnel import Funnel as Funnel
+from sync.config.funnel import LeadScore as LeadScore
 from sync.config.goals import Goals as Goals
 from sync.config.process import Process as Process
 from sync.config.strict import Strict as Strict
@@ -340,6 +341,9 @@ class Config(Strict):
     funnel: Funnel = Field(
         default_factory=Funnel, description="How the funnel of leads is defined."
     )
+    lead_score: LeadScore = Field(
+        default_factory=LeadScore, description="What leads are scored for."
+    )
     goals: Goals = Field(default_factory=Goals, description="What should be won, by whom and when.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of which deals.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the daemon works.")
@@ -362,3 +366,8 @@ class Config(Strict):
         if twice:
             raise ValueError(f"the name {twice[0]!r} is used twice; each account needs its own")
         return connections
+
+    @model_validator(mode="after")
+    def _goal_is_in_the_funnel(self) -> Self:
+        self.lead_score.goal_in(self.funnel)
+        return self

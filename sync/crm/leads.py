@@ -4,8 +4,8 @@ that can read them hands them over. A capability of its own: not every CRM has i
 Nothing here can hold a name, a message or an address: what is not read cannot leak.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -35,7 +35,9 @@ class LeadField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A lead as the CRM holds it now. `source`: the CRM's own name of where it came from."""
+    """A lead as the CRM holds it now. `source`: the CRM's own name of where it came from. `own`:
+    our properties' values as text, None = empty; those that are not there are left out.
+    """
 
     lead_id: str
     stage: str | None
@@ -43,6 +45,7 @@ class Lead:
     source: str | None
     created_at: datetime
     modified_at: datetime
+    own: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

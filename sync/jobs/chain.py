@@ -7,6 +7,7 @@ from sync.jobs import backtest
 from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
 from sync.jobs.funnel import measure_funnel
+from sync.jobs.lead_score import score_leads
 from sync.jobs.leads import pull_leads
 from sync.jobs.process import measure_process
 from sync.jobs.pull import pull
@@ -22,6 +23,7 @@ RAISE_ALERTS = Job("raise_alerts", raise_alerts)
 RETRY_ALERTS = Job("retry_alerts", retry_alerts)
 LEADS = Job("leads", pull_leads)
 FUNNEL = Job("funnel", measure_funnel)
+LEAD_SCORE = Job("lead_score", score_leads)
 DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
 BACKTEST = Job("backtest", backtest.run)
 SWEEP = Job("sweep", sweep)
@@ -33,5 +35,5 @@ def cycle(settings: Connection) -> Sequence[Job]:
     """
     write = [WRITE_BACK] if settings.write_back.enabled else []
     with_leads = isinstance(settings, HubSpotConnection) and settings.leads.enabled
-    leads = [LEADS, FUNNEL] if with_leads else []
+    leads = [LEADS, FUNNEL, LEAD_SCORE] if with_leads else []
     return [PULL, ASSESS, PROCESS, *write, RAISE_ALERTS, RETRY_ALERTS, *leads]

@@ -1,6 +1,6 @@
 """Tables of leads and of the funnel; part of `sync.mirror.schema`. No name, no address."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table
 
 from sync.mirror.metadata import Id, metadata
 from sync.mirror.types import Instant, Json
@@ -15,6 +15,7 @@ lead = Table(
     Column("source", String),
     Column("created_at", Instant, nullable=False),
     Column("modified_at", Instant, nullable=False),
+    Column("own", Json, comment="Our properties as the CRM holds them; null = not read."),
     comment="Contacts on their way to become customers; erased here once gone there. Written by "
     "leads.",
 )
@@ -64,4 +65,30 @@ funnel_result = Table(
     Index(None, "connection", "as_of"),
     comment="The funnel; of past days the last run under each definition is kept. Written by "
     "funnel.",
+)
+
+lead_model = Table(
+    "lead_model",
+    metadata,
+    Column("job_run_id", Id, ForeignKey("job_run.id"), primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("as_of", Instant, nullable=False, comment="The cut-off: nothing later was learned."),
+    Column("asked", Json, nullable=False, comment="Funnel, goal and horizon it was learned for."),
+    Column("model", Json, nullable=False, comment="Method, sample, test and what was learned."),
+    Index(None, "connection", "as_of"),
+    comment="What the lead score was learned to be, day by day. Written by lead_score.",
+)
+
+lead_score = Table(
+    "lead_score",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("lead_id", String, primary_key=True),
+    Column("as_of", Instant, nullable=False),
+    Column("basis", String, nullable=False, comment="learned | points"),
+    Column("score", Integer, nullable=False, comment="0-100"),
+    Column("probability", Float, comment="Of reaching the goal in time; null = unknown."),
+    Column("reasons", String, nullable=False, comment="One sentence, in the configured language."),
+    Column("parts", Json, nullable=False, comment="[{code, points}], adding up."),
+    comment="Of every open lead its last score. Written by lead_score.",
 )

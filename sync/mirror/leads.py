@@ -13,7 +13,7 @@ from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.upsert import chunks, storable, upsert
 from sync.mirror.write_deals import put_cursor
 
-_OF_A_LEAD = (schema.lead_change, schema.lead)
+_OF_A_LEAD = (schema.lead_score, schema.lead_change, schema.lead)
 
 
 def save_page(
@@ -31,7 +31,8 @@ def save_page(
 def _lead(connection: str, lead: Lead) -> dict[str, object]:
     texts = ("stage", "owner_id", "source")
     row = {"connection": connection, **asdict(lead)}
-    return row | {name: None if row[name] is None else storable(row[name]) for name in texts}
+    stored = {name: None if row[name] is None else storable(row[name]) for name in texts}
+    return row | stored | {"own": dict(lead.own)}
 
 
 def _change(connection: str, change: LeadChange) -> dict[str, object]:

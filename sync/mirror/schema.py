@@ -26,6 +26,8 @@ from sync.mirror.lead_tables import funnel_definition as funnel_definition
 from sync.mirror.lead_tables import funnel_result as funnel_result
 from sync.mirror.lead_tables import lead as lead
 from sync.mirror.lead_tables import lead_change as lead_change
+from sync.mirror.lead_tables import lead_model as lead_model
+from sync.mirror.lead_tables import lead_score as lead_score
 from sync.mirror.metadata import Id
 from sync.mirror.metadata import metadata as metadata
 from sync.mirror.process_tables import process_result as process_result
