@@ -33,20 +33,25 @@ FILLER = 17
 class Settings:
     """latency_s: each answer's; limited: 190 requests in any 10 s and 5 searches in any second.
     opaque: the list's `after` is no id, so that only searches can be made side by side.
+    silent_after: once so many deals have been shown nothing is answered, until `Stub.go_on`.
     """
 
     deals: int
     latency_s: float = 0.0
     limited: bool = False
     opaque: bool = False
+    silent_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the stub has seen: requests and how many of them were refused for their rate."""
+    """What the stub has seen: requests, how many of them were refused for their rate; deals shown
+    in lists and searches, and how many of those again."""
 
     requests: int
     refused: int
+    shown: int
+    again: int
 
 
 class Stub:
@@ -60,6 +65,10 @@ class Stub:
         """Since the last time."""
         self._pipe.send("count")
         return Counted(*self._pipe.recv())
+
+    def go_on(self) -> None:
+        """Answer again; what was not answered never will be."""
+        self._pipe.send("go on")
 
 
 @contextmanager
@@ -85,9 +94,10 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
     server = await loop.create_server(lambda: _Protocol(api), "127.0.0.1", 0)
 
     def answer() -> None:
-        pipe.recv()
-        pipe.send((api.requests, api.refused))
-        api.requests = api.refused = 0
+        if pipe.recv() == "go on":
+            api.go_on()
+            return
+        pipe.send(api.counted())
 
     loop.add_reader(pipe.fileno(), answer)
     pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
@@ -128,6 +138,8 @@ class _Protocol(asyncio.Protocol):
             return
         self._buffer = rest[length:]
         method, target, _ = lines[0].split(" ", 2)
+        if self._api.silent():
+            return
         status, body = self._api.answer(method, target, rest[:length])
         head_out = (
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json;charset=utf-8\r\n"
@@ -149,21 +161,35 @@ class _Protocol(asyncio.Protocol):
 class _Api:
     def __init__(self, settings: Settings) -> None:
         self.latency_s = settings.latency_s
-        self.requests = self.refused = 0
+        self._requests = self._refused = self._shown_deals = self._again = 0
+        self._silent_after = settings.silent_after
         self.limit = LIMIT if settings.limited else NO_LIMIT
         self._windows = {"general": (LIMIT, 10.0), "search": (5, 1.0)} if settings.limited else {}
         self._turns: dict[str, deque[float]] = {"general": deque(), "search": deque()}
         self._token = "page:%s" if settings.opaque else "%s"
         self._ids = _ids(settings.deals)
+        self._seen = bytearray(settings.deals)
         self._records = [_record(n) for n in range(DIFFERENT)]
         self._with_past = [record[:-1] + _past(n) for n, record in enumerate(self._records)]
 
+    def silent(self) -> bool:
+        return self._silent_after is not None and self._seen.count(1) >= self._silent_after
+
+    def go_on(self) -> None:
+        self._silent_after = None
+
+    def counted(self) -> tuple[int, ...]:
+        """As `Counted`, since the last time."""
+        found = self._requests, self._refused, self._shown_deals, self._again
+        self._requests = self._refused = self._shown_deals = self._again = 0
+        return found
+
     def answer(self, method: str, target: str, raw: bytes) -> tuple[int, bytes]:
-        self.requests += 1
+        self._requests += 1
         parts = urlsplit(target)
         path = parts.path.rstrip("/")
         if not self._allowed("search" if path.endswith("/search") else "general"):
-            self.refused += 1
+            self._refused += 1
             policy = "SECONDLY" if path.endswith("/search") else "TEN_SECONDLY_ROLLING"
             return 429, orjson.dumps({"status": "error", "policyName": policy})
         if path.startswith("/account-info"):
@@ -202,10 +228,8 @@ class _Api:
         if stop < len(self._ids):
             token = (self._token % self._ids[stop]).encode()
             paging = b',"paging":{"next":{"after":"%s","link":""}}' % token
-        return b'{"results":[%s]%s}' % (
-            self._shown(range(start, min(stop, len(self._ids)))),
-            paging,
-        )
+        page = range(start, min(stop, len(self._ids)))
+        return b'{"results":[%s]%s}' % (self._listed(page), paging)
 
     def _search(self, body: dict[str, Any]) -> bytes:
         first, last = 0, len(self._ids)
@@ -222,7 +246,13 @@ class _Api:
             if down
             else range(first, min(first + limit, last))
         )
-        return b'{"total":%d,"results":[%s]}' % (last - first, self._shown(chosen))
+        return b'{"total":%d,"results":[%s]}' % (last - first, self._listed(chosen))
+
+    def _listed(self, numbers: range) -> bytes:
+        self._shown_deals += len(numbers)
+        self._again += self._seen[numbers.start : numbers.stop].count(1)
+        self._seen[numbers.start : numbers.stop] = bytes([1]) * len(numbers)
+        return self._shown(numbers)
 
     def _batch(self, body: dict[str, Any]) -> bytes:
         wanted = [bisect_left(self._ids, int(entry["id"])) for entry in body["inputs"]]
