@@ -72,11 +72,8 @@ def landmarks(snapshot: Snapshot) -> Landmarks:
 
 def _landmarks(past: Past, most_rows: int) -> Landmarks:
     history, now = past.history, past.until
-    everyone = np.flatnonzero(history.created <= now)
-    end_states = past.outcomes(everyone)
-    known = end_states["status"].is_not_null().to_numpy()
-    everyone = everyone[known]
-    end_states = end_states.filter(pl.Series(known))
+    end_states = past.outcomes().filter(pl.col("status").is_not_null())
+    everyone = end_states["row"].to_numpy()
     closed = end_states["closed"].to_numpy()
     spacing, order, at = _grid(history.created[everyone], np.minimum(closed, now), now, most_rows)
     row = everyone[order]
@@ -150,12 +147,9 @@ def _spread(deal: Ints) -> Floats:
 def open_facts(snapshot: Snapshot) -> pl.DataFrame:
     """The deals open now: connection, deal_id and the columns of `facts_of`, sorted by deal."""
     history, now = snapshot.history, snapshot.past.until
-    opened = (
-        snapshot.deals.filter(pl.col("status") == "open")
-        .join(history.deals.select(*KEY).with_row_index("row"), on=KEY, how="inner")
-        .sort(*KEY)
-    )
-    row = opened["row"].to_numpy().astype(np.int64)
+    is_open = snapshot.deals["status"] == "open"
+    opened = snapshot.deals.filter(is_open)
+    row = snapshot.row[is_open.to_numpy()]
     told = history.tracks["stage"]
     position = told.position(row, now)
     entered = micros(opened["stage_entered_at"])

@@ -9,14 +9,11 @@ import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
 from forecasting.history import KEY, pipeline_by_stage, status_by_stage
+from forecasting.reached import first_reached
 from forecasting.tracks import NEVER, Floats, Ints, Track, Tracks, micros, micros_of
 
 _NOT_KNOWN_THEN = (
     "stage_probability",
-    "rep_probability",
-    "rep_amount",
-    "next_step",
-    "forecast_category",
     "loss_reason",
     "next_activity_at",
     "last_activity_at",
@@ -26,6 +23,18 @@ _NOT_KNOWN_THEN = (
     "contact_attempts",
     "last_reply_at",
 )
+_TOLD_BY_HISTORY = (
+    "stage_id",
+    "pipeline_id",
+    "owner_id",
+    "status",
+    "amount",
+    "close_date",
+    "forecast_category",
+    "next_step",
+    "rep_probability",
+    "rep_amount",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +43,12 @@ class Snapshot:
 
     `deals`: DEAL_SCHEMA and `history_complete` (false where the history does not tell stage,
     status, owner or amount of that instant); deals created later are absent, deals closed later
-    are open. `today`: the account's day of `as_of`. `history` reaches beyond `as_of`: ask it
-    through `past`, which does not.
+    are open. `row`: their rows in `history`. `today`: the account's day of `as_of`. `history`
+    reaches beyond `as_of`: ask it through `past`, which does not.
     """
 
     deals: pl.DataFrame
+    row: Ints
     stages: pl.DataFrame
     owners: pl.DataFrame
     as_of: datetime
@@ -114,23 +124,29 @@ class History:
         self._by_stage = status_by_stage(stages)
         self._factor = self._factors()
         self._pushes: Ints | None = None
+        self._outcomes: tuple[int, pl.DataFrame] | None = None
+        self._reached: pl.DataFrame | None = None
         self.kept: dict[int, object] = {}
 
     def snapshot(self, as_of: datetime) -> Snapshot:
         """The account at a past instant; deals whose state then nobody can tell are absent."""
         at = micros_of(as_of)
-        row = np.flatnonzero(self.created <= at)
-        states = self.states(row, at)
-        return Snapshot(self._frame(row, states), self.stages, self.owners, as_of, self.zone, self)
+        outcomes = self.outcomes_of_all(at)
+        row = outcomes["row"].to_numpy()
+        states = self._states(row, at, outcomes, self.tracks["stage"].position(row, at))
+        if states["status"].null_count():
+            states = states.filter(pl.col("status").is_not_null())
+            row = states["row"].to_numpy()
+        frame = self._frame(row, states)
+        return Snapshot(frame, row, self.stages, self.owners, as_of, self.zone, self)
 
     def present(self, as_of: datetime) -> Snapshot:
         """The account as its deal frame states it."""
-        at = micros_of(as_of)
-        row = np.flatnonzero(self.created <= at)
-        complete = self.outcomes(row, at)["history_complete"]
+        outcomes = self.outcomes_of_all(micros_of(as_of))
+        row = outcomes["row"].to_numpy()
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
-        deals = deals.with_columns(complete.alias("history_complete"))
-        return Snapshot(deals, self.stages, self.owners, as_of, self.zone, self)
+        deals = deals.with_columns(outcomes["history_complete"])
+        return Snapshot(deals, row, self.stages, self.owners, as_of, self.zone, self)
 
     def rows(self, deals: pl.DataFrame) -> pl.Series:
         """The row numbers of `deals` here; null for others."""
@@ -155,11 +171,15 @@ class History:
         rep_amount, entered (into the stage) and closed (microseconds, NEVER where unknown or
         not closed), history_complete. `status` is null where nobody can tell it.
         """
-        tracks = self.tracks
-        stage = tracks["stage"]
-        stage_at = stage.position(row, at)
+        stage_at = self.tracks["stage"].position(row, at)
+        return self._states(row, at, self.outcomes(row, at, stage_at), stage_at)
+
+    def _states(
+        self, row: Ints, at: Ints | int, outcomes: pl.DataFrame, stage_at: Ints
+    ) -> pl.DataFrame:
+        tracks, stage = self.tracks, self.tracks["stage"]
         others = ("close_date", "forecast_category", "next_step", "rep_probability", "rep_amount")
-        return self.outcomes(row, at, stage_at).with_columns(
+        return outcomes.with_columns(
             stage.value(stage_at).alias("stage_id"),
             self._constant("pipeline", "pipeline_id", row, at).alias("pipeline_id"),
             self._constant("owner", "owner_id", row, at).alias("owner_id"),
@@ -193,14 +213,30 @@ class History:
             }
         )
 
+    def outcomes_of_all(self, at: int) -> pl.DataFrame:
+        """`outcomes` of every deal created by then; the last ones asked for are kept, for the
+        snapshot and what is learned from it ask for the same.
+        """
+        if self._outcomes is None or self._outcomes[0] != at:
+            self._outcomes = (at, self.outcomes(np.flatnonzero(self.created <= at), at))
+        return self._outcomes[1]
+
+    def stages_first_reached(self) -> pl.DataFrame:
+        """As `reached.first_reached`, made once: a back-test asks at every origin."""
+        if self._reached is None:
+            own = pipeline_by_stage(self.stages)
+            self._reached = first_reached(self.tracks["stage"], own, self._pipelines_told)
+        return self._reached
+
     @property
     def factor(self) -> Floats:
         """Per deal what one unit of its own currency is worth at home now; NaN where unknown."""
         return self._factor
 
-    def pipelines(self, row: Ints, at: Ints) -> pl.Series:
-        """The pipeline of each deal at each instant."""
-        return self._constant("pipeline", "pipeline_id", row, at)
+    def _pipelines_told(self, row: Ints, at: Ints) -> pl.Series:
+        """The pipeline of each deal at each instant; its present one where nobody tells."""
+        then = self._constant("pipeline", "pipeline_id", row, at)
+        return pl.select(pl.coalesce(then, self.deals["pipeline_id"].gather(row))).to_series()
 
     def _status(
         self, row: Ints, at: Ints | int, stage: Track, stage_at: Ints
@@ -281,20 +317,12 @@ class History:
 
     def _frame(self, row: Ints, states: pl.DataFrame) -> pl.DataFrame:
         """The states in the shape of a deal frame."""
-        base = self.deals.gather(row) if len(row) < self.deals.height else self.deals
+        base = self.deals.select(pl.exclude(_TOLD_BY_HISTORY))
+        base = base.gather(row) if len(row) < base.height else base
         teams = self.owners.unique(("connection", "owner_id"), keep="first")
         now = pl.col("closed") != NEVER
         replaced = states.select(
-            "stage_id",
-            "pipeline_id",
-            "owner_id",
-            "status",
-            "amount",
-            "close_date",
-            "forecast_category",
-            "next_step",
-            "rep_probability",
-            "rep_amount",
+            *_TOLD_BY_HISTORY,
             "history_complete",
             pl.when(pl.col("entered") != NEVER)
             .then(pl.from_epoch("entered", "us"))
@@ -327,7 +355,7 @@ class History:
                 how="left",
                 maintain_order="left",
             )
-        return frame.filter(pl.col("status").is_not_null()).select(*DEAL_SCHEMA, "history_complete")
+        return frame.select(*DEAL_SCHEMA, "history_complete")
 
 
 class Past:
@@ -343,31 +371,11 @@ class Past:
             raise ValueError("a snapshot knows nothing of what came after it")
         return self.history.states(row, at)
 
-    def outcomes(self, row: Ints) -> pl.DataFrame:
-        """As `History.outcomes`, at the instant that this is seen from."""
-        return self.history.outcomes(row, self.until)
+    def outcomes(self) -> pl.DataFrame:
+        """As `History.outcomes_of_all`, at the instant that this is seen from."""
+        return self.history.outcomes_of_all(self.until)
 
     def stages_reached(self) -> pl.DataFrame:
-        """row, pipeline_id, stage_id (categories): the stages a deal had been in by then. The
-        pipeline is the stage's own, where one alone has it, else the deal's of that moment.
-        """
-        history, track = self.history, self.history.tracks["stage"]
-        row = np.repeat(np.arange(history.deals.height, dtype=np.uint32), np.diff(track.first))
-        entered = pl.Series(track.at <= self.until) & track.values.is_not_null()
-        row, at = row[entered.to_numpy()], track.at[entered.to_numpy()]
-        stage = track.values.filter(entered).cast(pl.Categorical)
-        pipeline = stage.replace_strict(
-            pipeline_by_stage(history.stages), default=None, return_dtype=pl.String
-        )
-        shared = np.flatnonzero(pipeline.is_null().to_numpy())
-        if shared.size:
-            who = row[shared].astype(np.int64)
-            then = pl.select(
-                pl.coalesce(
-                    history.pipelines(who, at[shared]), history.deals["pipeline_id"].gather(who)
-                )
-            ).to_series()
-            pipeline = pipeline.scatter(shared, then)
-        return pl.DataFrame(
-            {"row": row, "pipeline_id": pipeline.cast(pl.Categorical), "stage_id": stage}
-        ).unique()
+        """row, pipeline_id, stage_id (categories): the stages a deal had been in by then."""
+        reached = self.history.stages_first_reached()
+        return reached.filter(pl.col("at") <= self.until).drop("at")

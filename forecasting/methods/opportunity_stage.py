@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Self
 
+import numpy as np
 import polars as pl
 
 from forecasting.categories import category_rates
@@ -69,7 +70,7 @@ class OpportunityStage:
         if self.probabilities == "category":
             self.category_rates_ = category_rates(landmarks(snapshot), self.prior_deals)
         if self.probabilities == "learned":
-            deals = deals.with_columns(snapshot.history.rows(deals))
+            deals = deals.with_columns(row=snapshot.row)
             self._learn(deals, snapshot.past.stages_reached(), stages, as_of)
         return self
 
@@ -87,10 +88,10 @@ class OpportunityStage:
             account_rate=(pl.col("account_won") + 1) / (pl.col("account_sample") + 2)
         )
         self.pipeline_rates_ = self._shrunk(
-            _every(stages, decided, _PIPELINE), decided, "pipeline", self.account_rates_, "account"
+            stages, _counted(decided, _PIPELINE, "pipeline"), self.account_rates_, "account"
         )
         self.stage_rates_ = self._shrunk(
-            _every(stages, reached, _STAGE), reached, "stage", self.pipeline_rates_, "pipeline"
+            stages, _counted(reached, _STAGE, "stage"), self.pipeline_rates_, "pipeline"
         )
 
     def deals(self, snapshot: Snapshot, periods: Sequence[Period]) -> pl.DataFrame:
@@ -226,32 +227,26 @@ class OpportunityStage:
         )
 
     def _shrunk(
-        self,
-        places: pl.DataFrame,
-        decided: pl.DataFrame,
-        level: str,
-        wider: pl.DataFrame,
-        wider_level: str,
+        self, stages: pl.DataFrame, counts: pl.DataFrame, wider: pl.DataFrame, wider_level: str
     ) -> pl.DataFrame:
-        """Per place the share won with its counts, shrunk towards the wider level's rate; null
-        where that has none, which is where nothing at all is decided.
+        """Per place, counted or among `stages`, the share won with its counts, shrunk towards the
+        wider level's rate; null where that has none, which is where nothing at all is decided.
         """
-        keys = tuple(places.columns)
+        *keys, sample_of, won_of = counts.columns
+        level = sample_of.removesuffix("_sample")
         wider_keys = [key for key in keys if key in wider.columns]
-        counts = _counted(decided, keys, level)
-        won, sample = pl.col(f"{level}_won"), pl.col(f"{level}_sample")
+        won, sample = pl.col(won_of), pl.col(sample_of)
         prior = self.prior_deals
         rate = (won + prior * pl.col(f"{wider_level}_rate")) / (sample + prior)
         return (
-            places.join(counts, on=keys, how="left", nulls_equal=True)
+            pl.concat([stages.select(keys), counts.select(keys)])
+            .unique()
+            .sort(keys)
+            .join(counts, on=keys, how="left", nulls_equal=True)
             .with_columns(won.fill_null(0), sample.fill_null(0))
             .join(wider, on=wider_keys, how="left", nulls_equal=True)
             .select(*keys, sample, won, rate.alias(f"{level}_rate"))
         )
-
-
-def _every(stages: pl.DataFrame, deals: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    return pl.concat([stages.select(keys), deals.select(keys)]).unique().sort(keys)
 
 
 def _stated(probability: pl.Expr) -> pl.Expr:
@@ -265,8 +260,14 @@ def _reached(decided: pl.DataFrame, stays: pl.DataFrame, stages: pl.DataFrame) -
     A deal without stage history still has been in the stage it ended in.
     """
     columns = (*_STAGE, "won")
-    entered = stays.join(decided.select("row", "connection", "won"), on="row", how="inner")
-    ended = decided.join(stays, on="row", how="anti").with_columns(
+    row, been = decided["row"].to_numpy(), stays["row"].to_numpy()
+    which = np.full(1 + int(max(row.max(initial=0), been.max(initial=0))), -1)
+    which[row] = np.arange(len(row))
+    known = which[been] >= 0
+    told = decided.select("connection", "won").gather(which[been[known]])
+    entered = stays.filter(pl.Series(known)).with_columns(told.iter_columns())
+    which[been] = -1
+    ended = decided.filter(pl.Series(which[row] >= 0)).with_columns(
         _coded("pipeline_id", "stage_id")
     )
     open_stages = stages.filter(~pl.col("is_closed")).select(_STAGE).unique()
