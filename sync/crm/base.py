@@ -269,14 +269,20 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A living deal as a full list shows it. contact_count, company_count: None = not told."""
+    """A living deal as a list shows it. contact_count, company_count: None = not told.
+
+    Its values tell states apart that share a date: CRMs change a deal twice in one instant.
+    """
 
     deal_id: str
     modified_at: datetime
+    name: str
     pipeline_id: str | None
     stage_id: str | None
+    owner_id: str | None
     amount: Decimal | None
     currency: str | None
+    close_date: datetime | None
     contact_count: int | None = None
     company_count: int | None = None
 
@@ -285,10 +291,13 @@ class Listed:
         return Listed(
             deal_id=deal.deal_id,
             modified_at=deal.modified_at,
+            name=deal.name,
             pipeline_id=deal.pipeline_id,
             stage_id=deal.stage_id,
+            owner_id=deal.owner_id,
             amount=deal.amount,
             currency=deal.currency,
+            close_date=deal.close_date,
             contact_count=deal.contact_count,
             company_count=deal.company_count,
         )
@@ -337,7 +346,11 @@ class AccessCheck:
 
 
 KnownVersions = Callable[[Sequence[str]], Mapping[str, frozenset[datetime]]]
-"""deal ids -> the `modified_at` values under which the mirror already holds their present state."""
+"""ids -> the `modified_at` values under which the mirror already holds their present state."""
+
+KnownStates = Callable[[Sequence[str]], Mapping[str, frozenset[Listed]]]
+"""deal ids -> what a list that need not be heeded would show of them, without numbers of people
+and companies."""
 
 
 class CrmSource(Protocol):
@@ -369,7 +382,7 @@ class CrmSource(Protocol):
         """Deals in the CRM now, for progress bars and completeness; None where it cannot say."""
 
     def deals(
-        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownStates
     ) -> Iterator[DealPage]:
         """Everything since `cursor`, page by page; None = everything there is. A generator's
         closing ends its requests.

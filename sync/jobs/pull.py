@@ -44,7 +44,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     pages = source.deals(
         read.cursor(ctx.engine, ctx.connection, DEALS),
         started_at=started_at,
-        known=lambda ids: read.known_versions(ctx.engine, ctx.connection, ids),
+        known=lambda ids: read.known_states(ctx.engine, ctx.connection, ids),
     )
     told: dict[str, None] = {}
     with _closing(pages):

@@ -102,10 +102,10 @@ def unknown(ctx: JobContext, differences: Iterable[Difference]) -> Iterator[Diff
     """Without those that differ by our own last write alone."""
     for lot in lots(differences):
         ids = [found.deal_id for found in lot]
-        known = read.known_versions(ctx.engine, ctx.connection, ids)
+        known = read.known_states(ctx.engine, ctx.connection, ids)
         for found in lot:
-            echo = found.why is Why.OLDER and not found.fields
-            if not (echo and found.listed_at in known.get(found.deal_id, frozenset())):
+            dates = {state.modified_at for state in known.get(found.deal_id, frozenset())}
+            if found.why is not Why.OLDER or found.fields or found.listed_at not in dates:
                 yield found
 
 

@@ -8,12 +8,22 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, and_, func, select
 
-from sync.crm.base import Cursor, Deal, DealStatus, RemovalReason
+from sync.crm.base import Cursor, Deal, DealStatus, Listed, RemovalReason
 from sync.mirror import schema
 from sync.mirror.engine import reading
 from sync.mirror.upsert import chunks
 
 _WRITTEN = ("written", "confirmed")
+_SEEN = (
+    "deal_id",
+    "name",
+    "pipeline_id",
+    "stage_id",
+    "owner_id",
+    "amount",
+    "currency",
+    "close_date",
+)
 _DEAL_COLUMNS = [schema.deal.c[field.name] for field in fields(Deal)]
 
 
@@ -58,14 +68,15 @@ def cursor(engine: Engine, connection: str, stream: str) -> Cursor | None:
     return state
 
 
-def known_versions(
+def known_states(
     engine: Engine, connection: str, deal_ids: Sequence[str]
-) -> dict[str, frozenset[datetime]]:
-    """The modification dates under which a deal need not be read again: the mirror's own, and
-    the one that our last write gave it. Deals marked as removed are left out: one that is
+) -> dict[str, frozenset[Listed]]:
+    """As what a deal may be listed and need not be read again: with the mirror's own date, and
+    with the one that our last write gave it. Deals marked as removed are left out: one that is
     listed again has to be read."""
     deal, journal = schema.deal, schema.write_journal
-    versions: defaultdict[str, set[datetime]] = defaultdict(set)
+    states: defaultdict[str, set[Listed]] = defaultdict(set)
+    facts = [deal.c[name] for name in _SEEN]
     with reading(engine) as snapshot:
         for some in chunks(deal_ids):
             ours = (deal.c.connection == connection, deal.c.deal_id.in_(some))
@@ -79,14 +90,14 @@ def known_versions(
                 deal, and_(deal.c.connection == connection, deal.c.deal_id == journal.c.deal_id)
             )
             for query in (
-                select(deal.c.deal_id, deal.c.modified_at).where(*ours),
-                select(journal.c.deal_id, journal.c.echo_modified_at)
+                select(deal.c.modified_at, *facts).where(*ours),
+                select(journal.c.echo_modified_at.label("modified_at"), *facts)
                 .select_from(echo)
                 .where(journal.c.id.in_(echoes)),
             ):
-                for deal_id, at in snapshot.execute(query.where(deal.c.removed_at.is_(None))):
-                    versions[deal_id].add(at)
-    return {deal_id: frozenset(known) for deal_id, known in versions.items()}
+                for row in snapshot.execute(query.where(deal.c.removed_at.is_(None))):
+                    states[row.deal_id].add(Listed(**row._asdict()))
+    return {deal_id: frozenset(known) for deal_id, known in states.items()}
 
 
 def deals_by_id(engine: Engine, connection: str, deal_ids: Iterable[str]) -> dict[str, Deal]:

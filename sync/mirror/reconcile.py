@@ -38,11 +38,19 @@ from sync.mirror.database_errors import translated
 from sync.mirror.engine import pulling, writing
 from sync.mirror.schema import deal
 from sync.mirror.types import Exact, Instant
-from sync.mirror.upsert import insert
+from sync.mirror.upsert import insert, storable
 
 PAGE: Final = 5_000
-COMPARED: Final = ("pipeline_id", "stage_id", "amount", "currency")
-"""What a difference is reported of, and what totals are made of."""
+COMPARED: Final = (
+    "pipeline_id",
+    "stage_id",
+    "amount",
+    "currency",
+    "close_date",
+    "owner_id",
+    "name",
+)
+"""What a difference is reported of."""
 
 _COUNTS: Final = ("contact_count", "company_count")
 
@@ -51,10 +59,13 @@ _listed = Table(
     MetaData(),
     Column("deal_id", String, primary_key=True),
     Column("modified_at", Instant, nullable=False),
+    Column("name", String, nullable=False),
     Column("pipeline_id", String),
     Column("stage_id", String),
+    Column("owner_id", String),
     Column("amount", Exact),
     Column("currency", String),
+    Column("close_date", Instant),
     *(Column(name, Integer) for name in _COUNTS),
     prefixes=["TEMPORARY"],
 )
@@ -144,8 +155,7 @@ class Listing:
         self._since = since
 
     def add(self, deals: Sequence[Listed]) -> None:
-        names = [column.name for column in _listed.c]
-        rows = [{name: getattr(found, name) for name in names} for found in deals]
+        rows = [_row(found) for found in deals]
         with self._database.begin():
             _insert_new(self._database, _listed, rows)
 
@@ -186,7 +196,6 @@ class Listing:
         query = (
             select(
                 _listed,
-                deal.c.name,
                 deal.c.deal_id.label("held"),
                 deal.c.removed_at,
                 deal.c.modified_at.label("held_at"),
@@ -317,6 +326,11 @@ class Listing:
         return sums
 
 
+def _row(found: Listed) -> dict[str, Any]:
+    values = {column.name: getattr(found, column.name) for column in _listed.c}
+    return {k: storable(value) if isinstance(value, str) else value for k, value in values.items()}
+
+
 def _insert_new(database: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         database.execute(insert(database, table).on_conflict_do_nothing(), rows)
@@ -332,7 +346,7 @@ def _same(one: Table, other: Table) -> ColumnElement[bool]:
 
 def _difference(row: Any) -> Difference:
     if row.held is None:
-        return Difference(row.deal_id, Why.MISSING, None, row.modified_at)
+        return Difference(row.deal_id, Why.MISSING, row.name, row.modified_at)
     fields = tuple(
         (name, _text(here), _text(held))
         for name in COMPARED
@@ -345,5 +359,7 @@ def _difference(row: Any) -> Difference:
     return Difference(row.deal_id, why, row.name, row.modified_at, fields)
 
 
-def _text(value: str | Decimal | None) -> str | None:
+def _text(value: str | Decimal | datetime | None) -> str | None:
+    if isinstance(value, datetime):
+        return value.isoformat()
     return f"{value:f}" if isinstance(value, Decimal) else value

@@ -64,7 +64,7 @@ def pages(app: App, world: World, *, save: int | None = None) -> list[DealPage]:
     reading = source.deals(
         read.cursor(app.engine, world.name, DEALS),
         started_at=app.clock.now(),
-        known=lambda ids: read.known_versions(app.engine, world.name, ids),
+        known=lambda ids: read.known_states(app.engine, world.name, ids),
     )
     for page in reading:
         if save is not None and len(found) >= save:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from sync.bootstrap import App
 from sync.errors import DealpulseError
 from sync.jobs import chain
+from sync.jobs.runner import Job
 from tests.contract.house import contents, house, keep, mirrored, pages, pull, run
 from tests.contract.world import OPEN_STAGES, World
 from tests.contract.worlds import KINDS, world_of
@@ -324,6 +325,23 @@ class AnySequence(RuleBasedStateMachine):
     @invariant()
     def the_mirror_is_the_truth(self) -> None:
         assert mirrored(self.app, self.world) == self.world.truth()
+
+
+@pytest.mark.parametrize("job", [chain.PULL, chain.SWEEP], ids=["pull", "sweep"])
+def test_two_changes_of_one_instant_are_two(app: App, world: World, job: Job) -> None:
+    """The mirror holds the first one, and so the date that both have."""
+    pull(app, world)
+    world.clock.advance(minutes=15)
+    one, other = world.living()[:2]
+    world.rename(one, "Once")
+    world.price(other, 1)
+    assert all(result.ok for result in run(app, world, chain.PULL))
+    world.rename(one, "Twice")
+    world.price(other, 2)
+    world.clock.advance(minutes=1)
+    world.settle()
+    assert all(result.ok for result in run(app, world, job))
+    assert mirrored(app, world) == world.truth()
 
 
 def test_any_sequence_of_edits(kind: str, tmp_path: Path, sqlite_template: Path) -> None:

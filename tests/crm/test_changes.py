@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from sync.crm.base import DealStatus, Field, RemovalReason
+from sync.crm.base import DealStatus, Field, Listed, RemovalReason
 from sync.crm.hubspot import values
 from tests.crm.conftest import CREATED, LOOKBACK, Open, Portal, deal
 from tests.fake_clock import START
@@ -103,6 +103,26 @@ def test_a_deal_changed_again_during_a_pull_is_right_in_the_end(portal_of: Open)
     list(pull)
     portal.pull()
     assert portal.mirror.deals[portal.crm.id_of("0")].amount == Decimal(8)
+
+
+def test_two_changes_within_one_millisecond_are_two(portal: Portal) -> None:
+    """The second has the date that the first one gave the deal, which is known by then."""
+    loaded(portal)
+    [a, b, c] = (portal.crm.id_of(key) for key in "abc")
+    portal.crm.edit(a, {"amount": "7"})
+    portal.crm.edit(b, {"amount": "7"})
+    portal.pull()
+    portal.crm.edit(a, {"dealname": "Renamed", "closedate": "2027-05-31T12:00:00Z"})
+    portal.crm.edit(b, {"hubspot_owner_id": portal.crm.owner_id("102")})
+    assert portal.crm.deal(a)["hs_lastmodifieddate"] == portal.crm.deal(b)["hs_lastmodifieddate"]
+    portal.clock.advance(seconds=30)
+    [page] = portal.pull()
+    assert [found.deal_id for found in page.deals] == [a, b]
+    assert portal.mirror.deals[a].name == "Renamed"
+    assert portal.mirror.deals[b].owner_id == portal.crm.owner_id("102")
+    [page] = portal.pull()
+    assert page.deals == []
+    assert c in portal.mirror.deals
 
 
 def test_a_bulk_job_of_one_instant_is_paged_by_id(portal_of: Open) -> None:
@@ -215,7 +235,7 @@ def test_a_deal_that_vanishes_between_search_and_read_is_simply_absent(portal: P
     for deal_id in (a, b):
         portal.crm.edit(deal_id, {"amount": "7"})
 
-    def known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
+    def known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
         portal.crm.archive(a)  # after the search, before the read
         return {}
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 import pytest
 
-from sync.crm.base import Deal, DealPage
+from sync.crm.base import Deal, DealPage, Listed
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
@@ -67,7 +66,7 @@ def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
         source.close()
 
 
-def nothing_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
+def nothing_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
     return {}
 
 

@@ -78,6 +78,7 @@ def test_incident_05_rows_at_a_shared_millisecond_are_skipped(house: House) -> N
     house.crm.edit(a, {"amount": "2"})
     house.pull()
     house.crm.edit(b, {"amount": "2"})  # in the very instant at which the pull was
+    house.crm.edit(a, {"amount": "3"})  # and once more, under the date that is known
     house.clock.advance(minutes=15)
     house.pull()
     house.crm.edit(c, {"amount": "2"})

@@ -64,6 +64,31 @@ def test_each_difference_is_named_with_its_reason_and_nothing_is_changed(house: 
     assert told[house.crm.id_of("4")][0] == "archived in the CRM"
 
 
+def test_what_differs_is_named_field_by_field(house: House) -> None:
+    """Two changes within one millisecond, of which a pull saw the first."""
+    crm, deal_id = house.crm, house.crm.id_of("5")
+    crm.edit(deal_id, {"amount": "5"})
+    house.pull()
+    crm.edit(
+        deal_id,
+        {
+            "dealname": "Renamed",
+            "hubspot_owner_id": crm.owner_id("102"),
+            "closedate": "2027-05-31T12:00:00Z",
+        },
+    )
+    house.clock.advance(minutes=1)
+    before = house.living()[deal_id]
+    [named] = examine(house.ctx, cure=False, most=50).named
+    assert (named.deal_id, named.why, named.name) == (deal_id, Why.DIFFERENT, "Renamed")
+    assert named.fields == (
+        ("close_date", "2027-05-31T12:00:00+00:00", before.close_date.isoformat()),
+        ("owner_id", crm.owner_id("102"), before.owner_id),
+        ("name", "Renamed", before.name),
+    )
+    assert examine(house.ctx, cure=True, most=50).remaining == 0
+
+
 def test_healing_leaves_no_difference(house: House) -> None:
     spoil(house)
     found = examine(house.ctx, cure=True, most=50)

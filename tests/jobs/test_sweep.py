@@ -82,6 +82,33 @@ def test_a_change_that_the_search_never_showed_is_found(house: House) -> None:
     assert house.history(lost, "stage") == ["new"]
 
 
+@pytest.mark.parametrize(
+    ("column", "there"),
+    [
+        ("name", {"dealname": "Renamed"}),
+        ("owner_id", {"hubspot_owner_id": "102"}),
+        ("close_date", {"closedate": "2027-05-31T12:00:00Z"}),
+        ("amount", {"amount": "7"}),
+        ("stage_id", {"dealstage": "offer"}),
+    ],
+)
+def test_a_second_change_of_one_millisecond_that_no_pull_saw(
+    house: House, column: str, there: dict[str, str]
+) -> None:
+    """The mirror holds the first one, and so the date that both have."""
+    deal_id = house.crm.id_of("4")
+    if "hubspot_owner_id" in there:
+        there = {"hubspot_owner_id": house.crm.owner_id("102")}
+    house.crm.edit(deal_id, {"description": "first"})
+    house.pull()
+    before = getattr(house.living()[deal_id], column)
+    house.crm.edit(deal_id, there)
+    house.clock.advance(minutes=1)
+    assert house.sweep()["healed"] == 1
+    assert getattr(house.living()[deal_id], column) != before
+    assert not house.sweep()["healed"]
+
+
 def test_people_and_companies_come_and_go_without_a_date(house: House) -> None:
     deal_id = house.crm.id_of("6")
     before = house.crm.deal(deal_id)["hs_lastmodifieddate"]

@@ -1,11 +1,12 @@
 """What the mirror answers about versions, counts, and our own values in the CRM."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from sync.crm.base import DealStatus, Removal, RemovalReason, Unparsed
+from sync.crm.base import DealStatus, Listed, Removal, RemovalReason, Unparsed
 from sync.mirror import read, schema
 from sync.mirror.engine import writing
 from sync.mirror.job_runs import start_run
@@ -31,7 +32,9 @@ def journal(engine: Engine, deal_id: str, trace_id: str, **values: Any) -> None:
         transaction.execute(insert(schema.write_journal).values(plain | values))
 
 
-def test_known_versions_are_the_mirrors_and_our_last_writes(engine: Engine) -> None:
+def test_known_states_are_the_mirrors_with_its_date_and_that_of_our_last_write(
+    engine: Engine,
+) -> None:
     save(engine, deal("1"), deal("2", modified_at=minutes(3)), deal("gone"), removals=[GONE])
     journal(engine, "1", "a", echo_modified_at=minutes(7))
     journal(engine, "1", "b", echo_modified_at=minutes(8))
@@ -40,17 +43,19 @@ def test_known_versions_are_the_mirrors_and_our_last_writes(engine: Engine) -> N
     journal(engine, "2", "e", connection="other", echo_modified_at=minutes(9))
     journal(engine, "gone", "f", echo_modified_at=minutes(9))
     asked = ["1", "2", "gone", "never seen"]
-    assert read.known_versions(engine, "acme", asked) == {
-        "1": frozenset({T0, minutes(8)}),
-        "2": frozenset({minutes(3)}),
+    shown = (Listed.of(deal(key)) for key in "12")
+    one, two = (replace(state, contact_count=None, company_count=None) for state in shown)
+    assert read.known_states(engine, "acme", asked) == {
+        "1": frozenset({one, replace(one, modified_at=minutes(8))}),
+        "2": frozenset({replace(two, modified_at=minutes(3))}),
     }
-    assert read.known_versions(engine, "acme", []) == {}
+    assert read.known_states(engine, "acme", []) == {}
 
 
 def test_more_ids_than_one_query_takes(engine: Engine) -> None:
     save(engine, deal("1"), deal("12000"))
     asked = [str(number) for number in range(12_001)]
-    assert set(read.known_versions(engine, "acme", asked)) == {"1", "12000"}
+    assert set(read.known_states(engine, "acme", asked)) == {"1", "12000"}
     assert set(read.deals_by_id(engine, "acme", asked)) == {"1", "12000"}
 
 

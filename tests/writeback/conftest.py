@@ -112,7 +112,7 @@ class Desk:
         pages = self.source.deals(
             read.cursor(self.engine, CONNECTION, "deals"),
             started_at=self.clock.now(),
-            known=lambda ids: read.known_versions(self.engine, CONNECTION, ids),
+            known=lambda ids: read.known_states(self.engine, CONNECTION, ids),
         )
         came = 0
         for page in pages:

@@ -18,7 +18,7 @@ from sync.crm.base import (
     ExchangeRate,
     FieldDefinition,
     HistoryPage,
-    KnownVersions,
+    KnownStates,
     Listed,
     ListPage,
     Owner,
@@ -161,7 +161,7 @@ class FileSource:
         return len(self._book.living())
 
     def deals(
-        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownStates
     ) -> Iterator[DealPage]:
         """Files that came meanwhile are taken in first. An error of one of them is raised after
         the pages of those before it."""

@@ -1,6 +1,7 @@
 """Every deal with the little that tells whether the mirror holds the same, and the recycle bin."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,14 +15,19 @@ from sync.crm.hubspot.listing import pages
 from sync.crm.hubspot.values import Doubts
 from sync.errors import AuthError
 
-_LISTED: Final = (
+STATE: Final = (
     "hs_lastmodifieddate",
+    "dealname",
     "pipeline",
     "dealstage",
+    "hubspot_owner_id",
     "amount",
     "deal_currency_code",
-    "hs_merged_object_ids",
+    "closedate",
 )
+"""What `state` is made of."""
+
+_LISTED: Final = (*STATE, "hs_merged_object_ids")
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BIN: Final = "the list of archived deals"
 
@@ -74,18 +80,29 @@ def _bin(client: HubSpotClient, after: str | None) -> Iterator[tuple[list[Json],
     return pages(client, client.paths.deals, query, what=_BIN, after=after)
 
 
-def _listed(record: Json, home_currency: str, counts: Counts) -> Listed:
-    deal_id = str(record["id"])
+def state(record: Json, home_currency: str) -> Listed:
+    """What a list or a search shows of a deal, read as `mapping` reads it."""
+    deal_id, doubts = str(record["id"]), Doubts(str(record["id"]))
     props = record.get("properties") or {}
     return Listed(
         deal_id=deal_id,
         modified_at=_at(record),
+        name=values.text(props.get("dealname")) or "",
         pipeline_id=values.text(props.get("pipeline")),
         stage_id=values.text(props.get("dealstage")),
-        amount=Doubts(deal_id).parse("amount", values.number, props.get("amount")),
+        owner_id=values.text(props.get("hubspot_owner_id")),
+        amount=doubts.parse("amount", values.number, props.get("amount")),
         currency=(values.text(props.get("deal_currency_code")) or home_currency).upper(),
-        contact_count=_count(counts, "contacts", deal_id),
-        company_count=_count(counts, "companies", deal_id),
+        close_date=doubts.parse("close_date", values.instant, props.get("closedate")),
+    )
+
+
+def _listed(record: Json, home_currency: str, counts: Counts) -> Listed:
+    seen = state(record, home_currency)
+    return replace(
+        seen,
+        contact_count=_count(counts, "contacts", seen.deal_id),
+        company_count=_count(counts, "companies", seen.deal_id),
     )
 
 

@@ -4,12 +4,12 @@ Not by date: a bulk job can give more deals one instant than a search ever shows
 window: what changes while it is read belongs to the next one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from sync.crm.base import Cursor, KnownVersions
+from sync.crm.base import Cursor
 from sync.crm.hubspot import values
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.deal_calls import SEARCH_LIMIT, modified_at
@@ -26,6 +26,20 @@ CLOCK_GRAIN: Final = timedelta(seconds=1)
 
 PAGE: Final = 1000
 """Changed deals that are committed together; their associations fit into one request."""
+
+
+Known = Callable[[Sequence[str]], Mapping[str, frozenset[Hashable]]]
+"""ids -> the states under which the mirror already holds the present one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a hit shows: the `properties` that are asked for, and the `state` that they tell, None =
+    a date is missing. A date alone does not tell states apart: two changes within a millisecond
+    have the same."""
+
+    properties: Sequence[str]
+    state: Callable[[Json], Hashable | None]
 
 
 class Calls(Protocol):
@@ -85,15 +99,16 @@ class Window:
 
 
 def changed(
-    calls: Calls, window: Window, known: KnownVersions
+    calls: Calls, window: Window, known: Known, seen: Seen
 ) -> Iterator[tuple[Cursor, list[Json]]]:
     """The deals of the window that the mirror does not know yet, with their history, and after
     each lot where to resume."""
     waiting: list[str] = []
     more = True
     while more:
-        hits, more = _page(calls, window)
-        waiting += _unknown(hits, calls.modified, window, known)
+        hits, more = _page(calls, window, seen)
+        within = [hit for hit in hits if _is_within(hit, window, calls.modified)]
+        waiting += _unknown(within, known, seen)
         if more:
             window = replace(window, last=_furthest(hits, window.last))
         if not more or len(waiting) >= PAGE:
@@ -102,7 +117,7 @@ def changed(
             yield (window.cursor() if more else window.behind()), found
 
 
-def _page(calls: Calls, window: Window) -> tuple[list[Json], bool]:
+def _page(calls: Calls, window: Window, seen: Seen) -> tuple[list[Json], bool]:
     """Hits beyond the deal `last`, and whether there are more behind them."""
     filters = [
         {
@@ -116,7 +131,7 @@ def _page(calls: Calls, window: Window) -> tuple[list[Json], bool]:
     body = {
         "filterGroups": [{"filters": filters}],
         "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-        "properties": [calls.modified],
+        "properties": list(seen.properties),
         "limit": SEARCH_LIMIT,
     }
     answer = calls.search(body, what=f"the search for changed {calls.records}")
@@ -124,15 +139,17 @@ def _page(calls: Calls, window: Window) -> tuple[list[Json], bool]:
     return hits, bool(hits) and int(answer["total"]) > len(hits)
 
 
-def _unknown(
-    hits: Sequence[Json], modified: str, window: Window, known: KnownVersions
-) -> list[str]:
-    """The records of the window whose found state the mirror does not hold yet."""
-    top = window.until + CLOCK_GRAIN
-    found = {str(hit["id"]): modified_at(hit, modified) for hit in hits}
-    within = {deal_id: at for deal_id, at in found.items() if at is None or at <= top}
-    held = known(list(within)) if within else {}
-    return [i for i, at in within.items() if at not in held.get(i, frozenset())]
+def _is_within(hit: Json, window: Window, modified: str) -> bool:
+    """Whether it was not changed since the window closed; then the next one has it."""
+    at = modified_at(hit, modified)
+    return at is None or at <= window.until + CLOCK_GRAIN
+
+
+def _unknown(hits: Sequence[Json], known: Known, seen: Seen) -> list[str]:
+    """The records whose found state the mirror does not hold yet."""
+    found = {str(hit["id"]): seen.state(hit) for hit in hits}
+    held = known(list(found)) if found else {}
+    return [i for i, state in found.items() if state not in held.get(i, frozenset())]
 
 
 def _furthest(hits: Sequence[Json], last: str | None) -> str:

@@ -14,9 +14,9 @@ from sync.crm.base import Cursor, KnownVersions
 from sync.crm.doubts import Doubts
 from sync.crm.hubspot import changes, values
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.changes import Window
+from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
-from sync.crm.hubspot.deal_calls import HISTORY_LIMIT, LIST_LIMIT
+from sync.crm.hubspot.deal_calls import HISTORY_LIMIT, LIST_LIMIT, modified_at
 from sync.crm.hubspot.in_flight import in_flight
 from sync.crm.hubspot.limits import SEARCH
 from sync.crm.hubspot.listing import chunks, pages, records, refuse_half_answers
@@ -51,6 +51,8 @@ _COUNTERS: Final = (
 )
 READ: Final = "2"
 """Raised whenever more is asked of a contact: a mirror that was filled with less is filled anew."""
+
+_SEEN: Final = Seen((MODIFIED,), lambda hit: modified_at(hit, MODIFIED))
 
 
 class ContactCalls:
@@ -127,7 +129,7 @@ class HubSpotContacts:
             yield from self._load(cursor)
             return
         window = Window.of(cursor, now=now, lookback=self._lookback)
-        for behind, found in changes.changed(self._calls, window, known):
+        for behind, found in changes.changed(self._calls, window, known, _SEEN):
             yield page({**behind, "read": READ}, found)
 
     def lead_ids(self) -> Iterator[Sequence[str]]:

@@ -19,7 +19,7 @@ from sync.crm.base import (
     ExchangeRate,
     FieldDefinition,
     HistoryPage,
-    KnownVersions,
+    KnownStates,
     ListPage,
     Owner,
     Pipeline,
@@ -37,9 +37,9 @@ from sync.crm.hubspot import (
 )
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.associations import Associations
-from sync.crm.hubspot.changes import Window
+from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
-from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls
+from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls, modified_at
 from sync.crm.hubspot.first_load import FirstLoad, Loaded, LoadState
 from sync.crm.hubspot.history import HISTORY_FIELDS
 from sync.crm.hubspot.listing import pages, records
@@ -129,7 +129,7 @@ class HubSpotSource:
         return int(answer["total"])
 
     def deals(
-        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownStates
     ) -> Iterator[DealPage]:
         # some answer tells HubSpot's time; every pull has asked for the pipelines before
         now = self._client.server_clock.now()
@@ -173,9 +173,11 @@ class HubSpotSource:
             else:
                 return
 
-    def _changes(self, window: Window, known: KnownVersions) -> Iterator[DealPage]:
+    def _changes(self, window: Window, known: KnownStates) -> Iterator[DealPage]:
         associations = Associations(self._client)
-        for cursor, found in changes.changed(self._calls, window, known):
+        home = (self._account or self.account()).home_currency
+        seen = Seen(census.STATE, lambda hit: census.state(hit, home) if modified_at(hit) else None)
+        for cursor, found in changes.changed(self._calls, window, known, seen):
             yield self._page(cursor, found, associations)
 
     def _page(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sync.crm.base import Change, DealPage, KnownVersions, Unparsed
+from sync.crm.base import Change, DealPage, KnownStates, Unparsed
 from sync.crm.doubts import Doubts
 from sync.crm.pipedrive import history, paths
 from sync.crm.pipedrive.answers import Json, Refused
@@ -27,7 +27,7 @@ _NOT_FOUND: Final = (403, 404, 410)
 class Backfill:
     """left_out: why no changelog can be read, where that is so."""
 
-    def __init__(self, reader: Reader, known: KnownVersions, per_pull: int) -> None:
+    def __init__(self, reader: Reader, known: KnownStates, per_pull: int) -> None:
         self._reader = reader
         self._known = known
         self._left = per_pull

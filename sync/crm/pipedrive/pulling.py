@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sync.crm.base import DealPage, DealStatus, KnownVersions, Removal
+from sync.crm.base import DealPage, DealStatus, KnownStates, Removal
 from sync.crm.doubts import Doubts
 from sync.crm.pipedrive import mapping, paths, values
 from sync.crm.pipedrive.answers import Json
@@ -42,7 +42,7 @@ class Pull:
         position: Position,
         *,
         started_at: datetime,
-        known: KnownVersions,
+        known: KnownStates,
         habits: Habits,
     ) -> None:
         self.position = position

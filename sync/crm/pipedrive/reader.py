@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
-from sync.crm.base import Account, KnownVersions, Owner, Pipeline
+from sync.crm.base import Account, KnownStates, Owner, Pipeline
 from sync.crm.pipedrive import definitions, mapping, paths, values
 from sync.crm.pipedrive.answers import Json
 from sync.crm.pipedrive.client import PipedriveClient
@@ -94,7 +94,7 @@ class Reader:
         return [record for record in found if str(record["id"]) in asked]
 
     def mapped(
-        self, found: Sequence[Json], known: KnownVersions, *, with_activities: bool = True
+        self, found: Sequence[Json], known: KnownStates, *, with_activities: bool = True
     ) -> Mapped:
         if not found:
             return Mapped()

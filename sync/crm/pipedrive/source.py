@@ -19,7 +19,7 @@ from sync.crm.base import (
     ExchangeRate,
     FieldDefinition,
     HistoryPage,
-    KnownVersions,
+    KnownStates,
     Listed,
     ListPage,
     Owner,
@@ -112,7 +112,7 @@ class PipedriveSource:
         return None
 
     def deals(
-        self, cursor: Cursor | None, *, started_at: datetime, known: KnownVersions
+        self, cursor: Cursor | None, *, started_at: datetime, known: KnownStates
     ) -> Iterator[DealPage]:
         started_at = started_at.replace(microsecond=0)
         position = Position.first(started_at) if cursor is None else Position.of(cursor)
@@ -173,5 +173,5 @@ def _listed(deal: Deal) -> Listed:
     return replace(Listed.of(deal), contact_count=None, company_count=None)
 
 
-def _all_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[datetime]]:
+def _all_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
     return dict.fromkeys(deal_ids, frozenset())
