@@ -63,11 +63,12 @@ def trouble(world: World, dice: Random, first: int) -> None:
 
 
 def settled(app: App, world: World) -> list[str]:
-    """What a whole cycle and a sweep could not do, although nothing hinders them any more."""
+    """What two cycles and a sweep could not do, although nothing hinders them any more. Two: the
+    changelogs that the second pull reads tell of what the first one's assessment did not know."""
     assert world.faults is not None
     world.faults.clear()
     world.clock.advance(days=1, minutes=30)  # also what the budget of a day kept back
-    results = [*run(app, world), *run(app, world, chain.PULL, chain.SWEEP)]
+    results = [*run(app, world), *run(app, world, chain.PULL, chain.SWEEP), *run(app, world)]
     return [f"{result.job}: {result.error}" for result in results if result.error]
 
 
