@@ -13,7 +13,7 @@ import polars as pl
 from forecasting.attributes import Classes
 from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks
-from forecasting.logistic import fit_logistic, logit
+from forecasting.logistic import Members, fit_logistic, logit, shares
 from forecasting.tracks import Floats, Ints
 
 PRIOR_SD: Final = float(np.log(2))
@@ -45,19 +45,18 @@ class Adjustment:
 
     def contributions(self, facts: pl.DataFrame, horizon: float) -> dict[str, Floats]:
         """Per attribute each deal's log-odds; the intercept stands under the name `general`."""
-        design = self.classes.design(self.classes.codes(facts, horizon)) - self.centre
+        places = self.classes.places(self.classes.codes(facts, horizon))
         columns = np.array(self.classes.columns())
-        effects = design * self.beta
+        effect, usual = np.append(self.beta, 0.0), self.beta * self.centre
         told = {
-            name: effects[:, columns == name].sum(axis=1)
-            for name in dict.fromkeys(columns.tolist())
+            name: effect[place] - usual[columns == name].sum() for name, place in places.items()
         }
         return {"general": np.full(facts.height, self.intercept), **told}
 
     def log_odds(self, facts: pl.DataFrame, horizon: float) -> Floats:
         """The sum of the contributions."""
-        design = self.classes.design(self.classes.codes(facts, horizon))
-        return np.asarray((design - self.centre) @ self.beta + self.intercept)
+        places = self.classes.places(self.classes.codes(facts, horizon))
+        return Members([*places.values()], self.centre).scores(self.beta) + self.intercept
 
 
 def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustment | None:
@@ -73,12 +72,14 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     won = known.won[rows] & (known.days[rows] <= horizon)
     offset = logit(table.curves_.by(table.cells(facts), horizon))
     classes = Classes().fit(facts, row)
-    design = classes.design(classes.codes(facts, horizon))
-    centre = design.mean(axis=0)
-    full = np.concatenate([np.ones((len(rows), 1)), design - centre], axis=1)
-    penalty = np.full(full.shape[1], PRIOR_SD**-2)
-    beta = fit_logistic(full, won, offset, known.weight(horizon), penalty)
-    return Adjustment(classes, beta[1:], centre, float(beta[0]), horizon, int(np.unique(row).size))
+    places = [*classes.places(classes.codes(facts, horizon)).values()]
+    centre = shares(places, len(classes.columns()))
+    general = np.full(len(rows), len(centre))  # the last column is of all deals
+    design = Members([*places, general], np.append(centre, 0.0))
+    penalty = np.full(design.width, PRIOR_SD**-2)
+    beta = fit_logistic(design, won, offset, known.weight(horizon), penalty)
+    sample = int(np.unique(row).size)
+    return Adjustment(classes, beta[:-1], centre, float(beta[-1]), horizon, sample)
 
 
 def followed_for(known: Landmarks, horizon: float, most: int) -> tuple[Ints, float] | None:

@@ -90,17 +90,17 @@ class Classes:
         found["next_step"] = steps if self.steps_ else np.full(facts.height, -1)
         return found
 
-    def design(self, codes: Mapping[str, Ints]) -> Floats:
-        """A column per class, 1 where the deal is of it."""
-        sizes = self.sizes()
-        parts = []
-        for name in ATTRIBUTES:
-            columns = np.arange(sizes[name])
-            parts.append((codes[name][:, None] == columns).astype(np.float64))
-        return np.concatenate(parts, axis=1)
+    def places(self, codes: Mapping[str, Ints]) -> dict[str, Ints]:
+        """Per attribute that has classes the column of each deal's among `columns`, -1 for none."""
+        found, begin = {}, 0
+        for name, size in ((name, self.sizes()[name]) for name in ATTRIBUTES):
+            if size:
+                found[name] = np.where(codes[name] < 0, -1, codes[name] + begin)
+            begin += size
+        return found
 
     def columns(self) -> list[str]:
-        """The attribute of each column of `design`."""
+        """The attribute of each class, in order: the columns of a design."""
         sizes = self.sizes()
         return [name for name in ATTRIBUTES for _ in range(sizes[name])]
 

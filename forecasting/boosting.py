@@ -16,7 +16,7 @@ from forecasting.additive import followed_for
 from forecasting.attributes import ATTRIBUTES, Classes
 from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks
-from forecasting.logistic import fit_logistic, logit
+from forecasting.logistic import Columns, fit_logistic, logit
 from forecasting.tracks import Bools, Floats, Ints
 
 INSTALL: Final = "boosted trees need LightGBM: pip install 'dealpulse[boost]'"
@@ -104,7 +104,7 @@ def _kept(
             return 0.0, 0.0
         trees = _grown(features[~held], won[~held], offset[~held], leaf)
         unseen[held] = trees.predict(features[held], raw_score=True)
-    design = np.column_stack([np.ones(len(won)), unseen])
+    design = Columns(np.column_stack([np.ones(len(won)), unseen]))
     intercept, slope = fit_logistic(design, won, offset, weight, np.ones(2))
     return float(intercept), float(np.clip(slope, 0.0, 1.0))
 

@@ -17,7 +17,7 @@ import polars as pl
 from forecasting import lead_classes, scores
 from forecasting.funnel import Definition, wilson_interval
 from forecasting.lead_facts import facts, standing
-from forecasting.logistic import expit, fit_logistic
+from forecasting.logistic import Columns, expit, fit_logistic
 from forecasting.tracks import Bools, Floats
 
 Basis = Literal["learned", "points"]
@@ -275,7 +275,7 @@ def _fit(past: _Past, goal: str, horizon_days: int, as_of: datetime) -> LeadMode
 def _logistic(columns: Floats, reached: Bools, weight: float, penalty: float) -> Floats:
     full = np.concatenate([np.ones((len(columns), 1)), columns], axis=1)
     penalties = np.array([_FLAT, *[penalty] * columns.shape[1]])
-    return fit_logistic(full, reached, np.zeros(len(columns)), weight, penalties)
+    return fit_logistic(Columns(full), reached, np.zeros(len(columns)), weight, penalties)
 
 
 def _test(past: _Past, goal: str, horizon_days: int) -> dict[str, Tested]:

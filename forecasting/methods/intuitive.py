@@ -14,12 +14,12 @@ from forecasting.categories import DEFAULTS
 from forecasting.deals import Period
 from forecasting.features import landmarks
 from forecasting.history import KEY
-from forecasting.logistic import expit, fit_logistic, logit
+from forecasting.logistic import Members, expit, fit_logistic, logit
 from forecasting.methods.base import NotFittedError, register
 from forecasting.methods.totals import by_close_date, placed_deals, totals
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
-from forecasting.tracks import Floats
+from forecasting.tracks import Floats, Ints
 
 FEWEST_DECIDED: Final = 10
 """Decided deals with a word said about them, below which nobody is recalibrated."""
@@ -70,10 +70,11 @@ class Intuitive:
             return
         self.sample_, self.won_ = record.height, int(record["won"].sum())
         people = record["owner_id"].drop_nulls().unique().sort()
-        sources = [(record["source"] == source).to_numpy() for source in _SOURCES]
-        owner = record["owner_id"].fill_null("").to_numpy()
-        design = np.column_stack([*sources, *(owner == person for person in people)]).astype(float)
-        penalty = np.full(design.shape[1], PRIOR_SD**-2)
+        owner = _place(record["owner_id"], people.to_list())
+        source = _place(record["source"], _SOURCES)
+        people_after = np.where(owner < 0, -1, owner + len(_SOURCES))
+        design = Members([source, people_after], np.zeros(len(_SOURCES) + len(people)))
+        penalty = np.full(design.width, PRIOR_SD**-2)
         beta = fit_logistic(
             design, record["won"].to_numpy(), record["said"].to_numpy(), 1.0, penalty
         )
@@ -81,7 +82,7 @@ class Intuitive:
         self.shifts_ = pl.DataFrame(
             {
                 "owner_id": people,
-                "deals": [int((owner == person).sum()) for person in people],
+                "deals": np.bincount(owner[owner >= 0], minlength=len(people)),
                 "shift": beta[2:],
             },
             schema=self.shifts_.schema,
@@ -149,6 +150,16 @@ class Intuitive:
             .when(pl.col("close_date") < snapshot.today)
             .then(pl.lit("overdue")),
         )
+
+
+def _place(names: pl.Series, known: Sequence[str]) -> Ints:
+    """Where each name stands among `known`, -1 where it does not."""
+    if not known:
+        return np.full(len(names), -1)
+    places = names.replace_strict(
+        list(known), list(range(len(known))), default=-1, return_dtype=pl.Int64
+    )
+    return places.fill_null(-1).to_numpy()
 
 
 def _word() -> dict[str, pl.Expr]:
