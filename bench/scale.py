@@ -215,10 +215,9 @@ def _read(folder: str) -> dict[str, pl.DataFrame]:
 
 def _forecast(folder: str) -> dict[str, Any]:
     """History, snapshot, then fit, chances and totals with intervals of every method."""
-    frames = _read(folder)
     clock = _Clock()
-    history = History(**frames, zone=ZONE)
-    clock.lap("history")
+    history = History(**_read(folder), zone=ZONE)
+    clock.lap("read, history")
     snapshot = history.present(UNTIL)
     clock.lap("snapshot")
     periods = backtest.calendar(PeriodKind.MONTH, PeriodKind.QUARTER)(snapshot.today)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
-from forecasting.history import KEY, pipeline_by_stage, status_by_stage
+from forecasting.history import pipeline_by_stage, status_by_stage
 from forecasting.reached import first_reached
 from forecasting.tracks import NEVER, Floats, Ints, Track, Tracks, micros, micros_of
 
@@ -60,11 +60,6 @@ class Snapshot:
         return self.as_of.astimezone(ZoneInfo(self.zone)).date()
 
     @property
-    def changes(self) -> pl.DataFrame:
-        """The changes up to and including `as_of`."""
-        return self.history.changes.filter(pl.col("changed_at") <= self.as_of)
-
-    @property
     def past(self) -> "Past":
         return Past(self.history, micros_of(self.as_of))
 
@@ -113,7 +108,6 @@ class History:
         *,
         zone: str,
     ) -> None:
-        self.changes = changes
         self.stages = stages
         self.owners = owners
         self.zone = zone
@@ -147,11 +141,6 @@ class History:
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
         deals = deals.with_columns(outcomes["history_complete"])
         return Snapshot(deals, row, self.stages, self.owners, as_of, self.zone, self)
-
-    def rows(self, deals: pl.DataFrame) -> pl.Series:
-        """The row numbers of `deals` here; null for others."""
-        numbered = self.deals.select(*KEY).with_row_index("row")
-        return deals.select(*KEY).join(numbered, on=KEY, how="left", maintain_order="left")["row"]
 
     def pushes(self, row: Ints, at: Ints) -> Ints:
         """How often each open deal's close date had been moved to a later day."""

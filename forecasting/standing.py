@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forecasting.history import KEY
 from forecasting.snapshot import History
 from forecasting.tracks import NEVER, Bools, Ints, micros_of
 from forecasting.waterfall import STANDING_SCHEMA
@@ -105,15 +104,7 @@ def _known(history: History, field: str, row: Ints, at: int) -> Bools:
     track = history.tracks[field]
     if field not in history.tracks:
         return np.zeros(len(row), np.bool_)
-    first = (
-        history.changes.filter(pl.col("field") == field)
-        .sort("changed_at", "ordinal")
-        .group_by(KEY)
-        .agg(pl.col("source").first())
-    )
-    seen_late = np.zeros(history.deals.height, np.bool_)
-    compared = history.rows(first.filter(pl.col("source") == "diff")).drop_nulls()
-    seen_late[compared.to_numpy()] = True
+    seen_late = history.tracks.seen_late(field)
     filled = history.deals[field].is_not_null().to_numpy()
     silent = np.diff(track.first) == 0
     empty_before = np.where(silent, ~filled, ~seen_late)

@@ -108,8 +108,11 @@ class Tracks:
         self.deals = deals if _in_order(deals) else deals.sort(*KEY)
         self.zone = zone
         self.created = micros(self.deals["created_at"])
-        self._changes = changes
         self._row = row_numbers(self.deals, changes).cast(pl.Int32).fill_null(-1).to_numpy()
+        # without ids, and few words as numbers: half of what millions of changes take
+        self._changes = changes.select(
+            pl.col("field", "source").cast(pl.Categorical), "old", "new", "changed_at", "ordinal"
+        )
         self._fields = frozenset(changes["field"].filter(pl.Series(self._row >= 0)).unique())
         self._made: dict[str, Track] = {}
 
@@ -125,12 +128,17 @@ class Tracks:
             self._made[field] = self._people() if field == "human_change" else self._make(field)
         return self._made[field]
 
+    def seen_late(self, field: str) -> Bools:
+        """Deals whose first change of the field was seen by comparing pulls: since when the value
+        before it had stood, nobody knows.
+        """
+        rows, row, _ = self._of_field(field)
+        late = np.zeros(self.deals.height, np.bool_)
+        late[row[_begins(row) & (rows["source"] == "diff").to_numpy()]] = True
+        return late
+
     def _make(self, field: str) -> Track:
-        rows, row = self._of((pl.col("field") == field) if field in self else pl.lit(False))
-        at = micros(rows["changed_at"])
-        order = _order(row, at, rows["ordinal"].to_numpy())
-        if order is not None:
-            rows, row, at = rows[order], row[order], at[order]
+        rows, row, at = self._of_field(field)
         row, at, values = self._with_what_was_before(rows, row, at)
         # an entry that says what the one before said is no change
         told = values.ne_missing(values.shift()).to_numpy() | _begins(row)
@@ -167,6 +175,13 @@ class Tracks:
         apart[1:] |= at[1:] != at[:-1]  # several fields changed at once: one touch
         row, at = row[apart], at[apart]
         return Track.of(row, at, pl.repeat(True, len(row), eager=True), self.deals.height)
+
+    def _of_field(self, field: str) -> tuple[pl.DataFrame, Ints, Ints]:
+        """The field's changes in order of deal, time and ordinal, with their rows and instants."""
+        rows, row = self._of((pl.col("field") == field) if field in self else pl.lit(False))
+        at = micros(rows["changed_at"])
+        order = _order(row, at, rows["ordinal"].to_numpy())
+        return (rows, row, at) if order is None else (rows[order], row[order], at[order])
 
     def _of(self, wanted: pl.Expr) -> tuple[pl.DataFrame, Ints]:
         """These changes of known deals, and their deals' rows."""

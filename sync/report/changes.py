@@ -77,6 +77,7 @@ class Account:
     zone: str
     currency: str
     as_of: datetime
+    changes: pl.DataFrame
     history: History
     removed: pl.DataFrame
     rates: pl.DataFrame
@@ -125,6 +126,7 @@ def read_account(engine: Engine, connection: str, config: Config) -> Account:
         zone=zone,
         currency=home,
         as_of=stored.seen_at,
+        changes=changes,
         history=History(deals, changes, frames.stage_frame(engine, connection), owners, zone=zone),
         removed=frames.removal_frame(engine, connection),
         rates=rates,
@@ -151,7 +153,7 @@ def span_of(account: Account, since: str, until: str | None) -> Span:
     if last < first:
         raise ConfigError(f"--until: {last} is before --since, {first}.")
     begin = _start(first, zone)
-    changed = account.history.changes["changed_at"]
+    changed = account.changes["changed_at"]
     known: datetime = changed.min()  # type: ignore[assignment]
     if begin + timedelta(days=1) <= known:
         raise ConfigError(
@@ -250,7 +252,7 @@ def _habits(account: Account, found: Habits, span: Span) -> list[str]:
             f"{span.days.start} to {span.days.last_day}, {found.slipped} are still open."
         )
     counted = pushes(
-        account.history.changes,
+        account.changes,
         account.history.deals,
         span.until,
         account.zone,
