@@ -47,6 +47,7 @@ DEAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "last_contacted_at": INSTANT,
     "contact_attempts": pl.Int64,
     "last_reply_at": INSTANT,
+    "contact_roles": pl.String,  # a line each; "" = no contact has one, null = not known
 }
 """One row per deal that counts (not archived, merged or purged)."""
 

@@ -22,6 +22,7 @@ _NOT_KNOWN_THEN = (
     "last_contacted_at",
     "contact_attempts",
     "last_reply_at",
+    "contact_roles",
 )
 _TOLD_BY_HISTORY = (
     "stage_id",

@@ -195,6 +195,7 @@ class App:
             lookback=timedelta(minutes=settings.lookback_minutes),
             own_properties=PROPERTY_NAMES,
             extra_properties=settings.extra_properties,
+            contact_roles=self.config.process.asks_for_contact_roles,
             clock=self.clock,
         )
         sink = HubSpotSink(settings.name, client, self.clock)

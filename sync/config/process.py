@@ -21,10 +21,22 @@ class ExitCriteria(Strict):
         None, description="Its pipeline, by label or id; none = every pipeline with such a stage."
     )
     required: list[RequiredField] = Field(
-        min_length=1,
+        default_factory=list,
         description="What has to be filled on leaving it upwards; activity = a human one since "
         "entering the stage.",
     )
+    contact_roles: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="A contact who has one of these roles on the deal is required, too: the label "
+        "of the association between deal and contact in HubSpot, a column in files.",
+        examples=[["Decision maker"]],
+    )
+
+    @model_validator(mode="after")
+    def _something_is_required(self) -> "ExitCriteria":
+        if not (self.required or self.contact_roles):
+            raise ValueError("set required or contact_roles: what should a deal have?")
+        return self
 
 
 class Improvement(Strict):
@@ -70,7 +82,16 @@ class Process(Strict):
         default_factory=list,
         description="What a deal should have before it leaves a stage; how often that was missed, "
         "and what became of such deals, is measured.",
-        examples=[[{"pipeline": "Sales", "stage": "Proposal", "required": ["amount", "contact"]}]],
+        examples=[
+            [
+                {
+                    "stage": "Proposal",
+                    "pipeline": "Sales",
+                    "required": ["amount"],
+                    "contact_roles": ["Buyer"],
+                }
+            ]
+        ],
     )
     cost_per_rep_day: Decimal | None = Field(
         None,
@@ -94,3 +115,8 @@ class Process(Strict):
             ]
         ],
     )
+
+    @property
+    def asks_for_contact_roles(self) -> bool:
+        """Whether contacts' roles have to be read at all."""
+        return any(each.contact_roles for each in self.exit_criteria)

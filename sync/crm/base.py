@@ -157,6 +157,8 @@ class Deal:
     contact_count, company_count: None where the CRM did not say. last_contacted_at: the last call,
     mail or meeting; contact_attempts: how many; last_reply_at: the last mail from a contact, or
     meeting with one. None where there was none, or the CRM does not say.
+    contact_roles: the roles that its contacts have on this deal, sorted, a line each; "" = none has
+    one, None = not known, or not asked for.
     extra: fields that the customer asked for besides (name -> value by its `FieldKind`, None =
     empty); of a field that is absent the mirror keeps what it held.
     """
@@ -189,6 +191,7 @@ class Deal:
     last_contacted_at: datetime | None = None
     contact_attempts: int | None = None
     last_reply_at: datetime | None = None
+    contact_roles: str | None = None
     own: Mapping[str, str | None] = field(default_factory=dict)
     extra: Mapping[str, ExtraValue] = field(default_factory=dict)
 
@@ -269,7 +272,8 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A living deal as a list shows it. contact_count, company_count: None = not told.
+    """A living deal as a list shows it. contact_count, company_count, contact_roles: None = not
+    told.
 
     Its values tell states apart that share a date: CRMs change a deal twice in one instant.
     """
@@ -285,6 +289,7 @@ class Listed:
     close_date: datetime | None
     contact_count: int | None = None
     company_count: int | None = None
+    contact_roles: str | None = None
 
     @staticmethod
     def of(deal: Deal) -> "Listed":
@@ -300,6 +305,7 @@ class Listed:
             close_date=deal.close_date,
             contact_count=deal.contact_count,
             company_count=deal.company_count,
+            contact_roles=deal.contact_roles,
         )
 
 
@@ -325,11 +331,13 @@ class Capabilities:
 
     history: fields whose history the CRM itself keeps; others are found by comparing pulls.
     can_write: forecast properties can be written back.
+    contact_roles: it tells which role a contact has on a deal.
     """
 
     history: frozenset[Field]
     can_write: bool
     lists_removed: bool
+    contact_roles: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from sync.crm.base import Deal, DealPage, HistoryPage
+from sync.crm.base import DealPage, HistoryPage
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.saving import save
 from sync.mirror import history_reads
@@ -28,7 +28,7 @@ def read_histories(ctx: JobContext) -> Counts:
     total = history_reads.history_unread(ctx.engine, ctx.connection)
     done = 0
     for found in _pages(ctx):
-        counts.update(save(ctx, HISTORY, _with_counts(ctx, found.page)))
+        counts.update(save(ctx, HISTORY, _with_associated(ctx, found.page)))
         done += len(found.asked)
         counts.update(histories=len(found.page.deals), stage_dates_differ=found.stage_dates_differ)
         ctx.progress.step("histories", done, total)
@@ -50,15 +50,9 @@ def _pages(ctx: JobContext) -> Iterator[HistoryPage]:
         yield from ctx.source.histories(waiting)
 
 
-def _with_counts(ctx: JobContext, page: DealPage) -> DealPage:
-    """With the numbers of contacts and companies that the mirror has: no history tells them."""
+def _with_associated(ctx: JobContext, page: DealPage) -> DealPage:
+    """With the contacts and companies that the mirror has: no history tells them."""
     ids = [deal.deal_id for deal in page.deals]
-    held = history_reads.association_counts(ctx.engine, ctx.connection, ids)
-    return replace(page, deals=[_counted(deal, held.get(deal.deal_id)) for deal in page.deals])
-
-
-def _counted(deal: Deal, held: tuple[int | None, int | None] | None) -> Deal:
-    if held is None or held == (None, None):
-        return deal
-    contacts, companies = held
-    return replace(deal, contact_count=contacts, company_count=companies)
+    held = history_reads.associated(ctx.engine, ctx.connection, ids)
+    deals = [replace(deal, **held.get(deal.deal_id, {})) for deal in page.deals]
+    return replace(page, deals=deals)

@@ -25,6 +25,12 @@ MIXES: Final = ("pipeline", "team", "owner", "type", "size")
 _SEGMENTS: Final = ("total", *MIXES)
 _WORKING_DAYS: Final = 5 / 7
 
+ROLES_UNKNOWN: Final = (
+    "process.exit_criteria: no deal's contacts have a known role, so contact_roles are left out. "
+    "HubSpot tells them with the next sweep (`dealpulse sync --sweep`); Pipedrive keeps none: "
+    "require contact there; in files a column has to be mapped to contact_roles."
+)
+
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -158,8 +164,12 @@ def _criteria(
     inputs: Inputs, settings: Settings, process: Process, notes: list[str]
 ) -> list[CriterionResult]:
     known = passages.ranked(inputs.stages)
+    told = inputs.deals["contact_roles"].is_not_null().any()
+    if settings.asks_for_contact_roles and not told:
+        notes.append(ROLES_UNKNOWN)
     criteria = []
     for each in settings.exit_criteria:
+        roles = tuple(each.contact_roles) if told else ()
         named = known.filter(
             _is(each.stage, "stage_id", "stage")
             & (
@@ -175,8 +185,9 @@ def _criteria(
                 f"{', '.join(known['stage'].unique(maintain_order=True).to_list()) or 'none'}."
             )
         criteria += [
-            ExitCriterion(row["pipeline_id"], row["stage_id"], tuple(each.required))
+            ExitCriterion(row["pipeline_id"], row["stage_id"], tuple(each.required), roles)
             for row in named.to_dicts()
+            if each.required or roles
         ]
     return exit_criteria.check(
         criteria, process.passed, process.deals, inputs.changes, since=process.since,

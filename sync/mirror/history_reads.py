@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,6 +21,8 @@ from sync.crm.base import DealStatus
 from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.schema import deal as deal_table
 from sync.mirror.upsert import chunks
+
+ASSOCIATED: Final = ("contact_count", "company_count", "contact_roles")
 
 
 def mark_history_read(
@@ -76,17 +79,17 @@ def unread_ids(engine: Engine, connection: str, limit: int) -> Sequence[str]:
         return snapshot.execute(query).scalars().all()
 
 
-def association_counts(
+def associated(
     engine: Engine, connection: str, deal_ids: Sequence[str]
-) -> Mapping[str, tuple[int | None, int | None]]:
-    """deal id -> how many contacts and companies it has, as far as known."""
+) -> Mapping[str, Mapping[str, Any]]:
+    """deal id -> what is known of its contacts and companies, by the fields of `Deal`."""
     c = deal_table.c
-    query = select(c.deal_id, c.contact_count, c.company_count).where(c.connection == connection)
+    query = select(c.deal_id, *(c[name] for name in ASSOCIATED)).where(c.connection == connection)
     with reading(engine) as snapshot:
         return {
-            deal_id: (contacts, companies)
+            deal_id: dict(zip(ASSOCIATED, values, strict=True))
             for some in chunks(deal_ids)
-            for deal_id, contacts, companies in snapshot.execute(query.where(c.deal_id.in_(some)))
+            for deal_id, *values in snapshot.execute(query.where(c.deal_id.in_(some)))
         }
 
 

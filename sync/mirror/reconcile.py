@@ -52,7 +52,7 @@ COMPARED: Final = (
 )
 """What a difference is reported of."""
 
-_COUNTS: Final = ("contact_count", "company_count")
+_TOLD: Final = {"contact_count": Integer, "company_count": Integer, "contact_roles": String}
 
 _listed = Table(
     "listed_deal",
@@ -66,7 +66,7 @@ _listed = Table(
     Column("amount", Exact),
     Column("currency", String),
     Column("close_date", Instant),
-    *(Column(name, Integer) for name in _COUNTS),
+    *(Column(name, kind) for name, kind in _TOLD.items()),
     prefixes=["TEMPORARY"],
 )
 _left = Table(
@@ -248,19 +248,17 @@ class Listing:
         return (row.deal_id for row in self._by_id(query, deal.c.deal_id))
 
     def heal_associations(self) -> int:
-        """Take over the numbers of contacts and companies that are told; returns how many deals
-        they changed of."""
-        told = [
-            _listed.c[n].is_not(None) & _listed.c[n].is_distinct_from(deal.c[n]) for n in _COUNTS
-        ]
+        """Take over the contacts, companies and roles that are told; returns how many deals they
+        changed of."""
+        told = [_listed.c[n].is_not(None) & _listed.c[n].is_distinct_from(deal.c[n]) for n in _TOLD]
         query = (
-            select(_listed.c.deal_id, *(_listed.c[name] for name in _COUNTS))
+            select(_listed.c.deal_id, *(_listed.c[name] for name in _TOLD))
             .select_from(_listed.join(deal, _listed.c.deal_id == deal.c.deal_id))
             .where(self._living, or_(*told))
         )
         healed = 0
         for row in self._by_id(query, _listed.c.deal_id):
-            given = {name: value for name in _COUNTS if (value := getattr(row, name)) is not None}
+            given = {name: value for name in _TOLD if (value := getattr(row, name)) is not None}
             with writing(self._engine, alone=pulling(self._connection)) as transaction:
                 transaction.execute(
                     deal.update()

@@ -156,6 +156,11 @@ deal = Table(
         Instant,
         comment="Since when the mirror has its past; none = it waits to be read.",
     ),
+    Column(
+        "contact_roles",
+        String,
+        comment="Roles of its contacts on this deal, a line each; none = not known.",
+    ),
     Index(
         "ix_deal_history_unread",
         "connection",

@@ -184,6 +184,9 @@ def _criteria(found: Measured, basis: Basis, names: Names) -> Report:
         notes.append(
             f"The past of {', '.join(judged)} is not kept: judged as it is today, a hint only."
         )
+    unknown = sum(row.get("not_known", 0) for row in found.of("criterion"))
+    if unknown:
+        notes.append(f"Left out, their contacts' roles are not known: {unknown:,} passages.")
     title = f"{basis.connection}: exit criteria"
     return Report(title, _CRITERION, rows, basis.facts(CRITERIA), notes, basis.zone)
 
@@ -198,10 +201,11 @@ def _criterion(row: Mapping[str, Any], names: Names) -> dict[str, object]:
     return {
         "pipeline": names.get(place, place)[0],
         "stage": names.get(place, place)[1],
-        "required": ", ".join(criterion["required"]),
+        "required": ", ".join([*criterion["required"], *_roles(criterion)]),
         "passed": row["passed"],
         "missed": row["missed"],
         "missed_by": row["missed_by"],
+        "not_known": row.get("not_known", 0),
         "win_rate": rate["with_trait"],
         "win_rate_of_others": rate["others"],
         "difference_low": rate["low"],
@@ -211,6 +215,12 @@ def _criterion(row: Mapping[str, Any], names: Names) -> dict[str, object]:
         "ended_of_others": comparison["other_ended"],
         "verdict": VERDICTS[verdict],
     }
+
+
+def _roles(criterion: Mapping[str, Any]) -> list[str]:
+    """In words; a result that was kept before roles could be required has none."""
+    roles = criterion.get("contact_roles") or ()
+    return [f"contact as {' or '.join(roles)}"] if roles else []
 
 
 def _cohorts(found: Measured, basis: Basis, names: Names) -> Report:

@@ -120,6 +120,11 @@ class Crm:
         with self.lock:
             self._editor.schedule(self.deals.table.get(deal_id), to_ms(at))
 
+    def label_contact(self, deal_id: str, contact_id: int, *labels: str) -> None:
+        """What a contact is on a deal; moves no modification date, as in HubSpot."""
+        with self.lock:
+            self.links.label("deals", int(deal_id), "contacts", contact_id, *labels)
+
     # what an administrator does
 
     def delete_stage(self, pipeline_id: str, stage_id: str) -> None:

@@ -61,7 +61,9 @@ def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
             limiter=Limiter(share=1.0, clock=clock),
             clock=clock,
         )
-        source = HubSpotSource("x", client, lookback=LOOKBACK, own_properties=(), clock=clock)
+        source = HubSpotSource(
+            "x", client, lookback=LOOKBACK, own_properties=(), clock=clock, contact_roles=True
+        )
         yield source, server
         source.close()
 
@@ -159,6 +161,7 @@ def test_a_first_load_does_without_associations_that_it_may_not_see() -> None:
     with source_of(answering(deals=deals)) as (source, _):
         [page] = load(source)
     assert [(d.contact_count, d.company_count) for d in page.deals] == [(None, 1)]
+    assert [deal.contact_roles for deal in page.deals] == [None]
     [left_out] = page.left_out
     assert left_out.startswith("contacts of deals: ")
     assert "crm.objects.contacts.read" in left_out
@@ -176,6 +179,7 @@ def test_so_does_a_pull_of_changes() -> None:
     with source_of(script) as (source, _):
         [page] = changes(source)
     assert [(d.contact_count, d.company_count) for d in page.deals] == [(None, None)]
+    assert [deal.contact_roles for deal in page.deals] == [None]
     assert [text.split(" ")[0] for text in page.left_out] == ["contacts", "companies"]
 
 

@@ -29,6 +29,14 @@ class TestOneFile:
         assert garage.closed_at == datetime(2026, 2, 9, 23, tzinfo=UTC)
         assert garage.stage_probability == 1
 
+    def test_roles_of_contacts_are_a_column(self, folder: Import) -> None:
+        told = ("champion;  Decision  maker ", "", "-")
+        rows = [f'{row};"{cell}"' for row, cell in zip(ROWS, told, strict=True)]
+        folder.export(*rows, head=f"{HEAD};Kontaktroller")
+        folder.pull()
+        found = [folder.deals[i].contact_roles for i in "123"]
+        assert found == ["Decision maker\nchampion", "", ""]
+
     def test_stages_and_owners_are_those_met(self, folder: Import) -> None:
         folder.export(*ROWS)
         source = folder.source

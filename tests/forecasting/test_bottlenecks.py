@@ -208,6 +208,24 @@ def test_exit_criteria_are_judged_as_of_leaving_the_stage() -> None:
     assert found.comparison.win_rate.with_trait == pytest.approx(6 / 30, abs=0.01)
 
 
+def test_a_contact_of_a_role_is_required_where_roles_are_known() -> None:
+    """Of three deals one has the role, one has none, of one nobody knows."""
+    frame, history = account()
+    process = examined(frame, history)
+    left = process.passed.filter((pl.col("stage_id") == "qualified") & (pl.col("outcome") == "won"))
+    ids = left["deal_id"].to_list()[:3]
+    told = dict(zip(ids, ["Champion\nDecision Maker", "", None], strict=True))
+    roles = pl.col("deal_id").replace_strict(told, default=None, return_dtype=pl.String)
+    criterion = ExitCriterion("sales", "qualified", ("close_date",), ("decision  maker",))
+    (found,) = check(
+        [criterion], left.filter(pl.col("deal_id").is_in(ids)),
+        frame.with_columns(contact_roles=roles), history, since=process.since, as_of=AS_OF,
+    )  # fmt: skip
+    assert (found.passed, found.missed, found.not_known) == (2, 1, 1)
+    assert found.missed_by == {"close_date": 0, "contact_role": 1}
+    assert "contact_role" in found.judged_now
+
+
 def test_a_criterion_of_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValueError, match="budget cannot be required; choose from amount"):
         ExitCriterion("sales", "qualified", ("amount", "budget"))

@@ -54,6 +54,7 @@ def test_every_column_of_a_deal(engine: Engine) -> None:
         "last_contacted_at": T0,
         "contact_attempts": 4,
         "last_reply_at": T0,
+        "contact_roles": "Champion\nDecision maker",
         "closed_at": minutes(30),
         "status": DealStatus.WON,
     }

@@ -98,6 +98,7 @@ class Record:
     forecast_category: str | None = None
     contact_count: int | None = None
     company_count: int | None = None
+    contact_roles: str | None = None
     unparsed: Mapping[str, str] = field(default_factory=dict)
 
     @property

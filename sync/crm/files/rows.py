@@ -2,6 +2,7 @@
 Pure."""
 
 import hashlib
+import re
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -205,6 +206,7 @@ class _RowReader:
             forecast_category=CATEGORIES.get(plain(self._text("forecast_category") or "")),
             contact_count=self._count("contact", "contact_email"),
             company_count=self._count("organization"),
+            contact_roles=self._roles(),
         )
         dated = self._dated(record)
         return replace(dated, unparsed=dict(self._unparsed))
@@ -326,6 +328,13 @@ class _RowReader:
         if not any(name in self._columns for name in names):
             return None
         return int(any(not values.nothing(self._cell(name)) for name in names))
+
+    def _roles(self) -> str | None:
+        """Several in one cell stand apart by a semicolon, a comma or a line's end."""
+        if "contact_roles" not in self._columns:
+            return None
+        parts = re.split(r"[;,\n]", self._text("contact_roles") or "")
+        return "\n".join(sorted({" ".join(part.split()) for part in parts} - {""}))
 
     def _dated(self, record: Record) -> Record:
         """A closed deal's close date is when it closed, unless a column of its own says so."""

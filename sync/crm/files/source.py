@@ -57,9 +57,13 @@ class FileSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        """No history: a file says how things are. Deletions: only where each file holds all."""
+        """No history: a file says how things are. Deletions: only where each file holds all. Roles:
+        where a column is mapped to them."""
         return Capabilities(
-            history=frozenset(), can_write=True, lists_removed=self._settings.contents == "full"
+            history=frozenset(),
+            can_write=True,
+            lists_removed=self._settings.contents == "full",
+            contact_roles=True,
         )
 
     def _look(self) -> None:
@@ -249,6 +253,7 @@ class FileSource:
             last_activity_at=record.last_activity_at,
             contact_count=record.contact_count,
             company_count=record.company_count,
+            contact_roles=record.contact_roles,
             own=dict(held.own),
         )
 

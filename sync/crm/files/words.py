@@ -10,7 +10,7 @@ Name = Literal[
     "id", "name", "pipeline", "stage", "status", "amount", "currency", "probability",
     "close_date", "created_at", "updated_at", "closed_at", "owner", "owner_email",
     "organization", "contact", "contact_email", "last_activity_at", "next_activity_at",
-    "next_step", "loss_reason", "lead_source", "deal_type", "forecast_category",
+    "next_step", "contact_roles", "loss_reason", "lead_source", "deal_type", "forecast_category",
 ]  # fmt: skip
 """What a column can be to us."""
 
@@ -76,6 +76,9 @@ HEADINGS: Final[Mapping[Name, tuple[str, ...]]] = {
     "contact": (
         "contact", "contact name", "contact person", "person", "kontakt", "kontaktperson",
         "kontaktnavn",
+    ),
+    "contact_roles": (
+        "contact role", "contact roles", "buying role", "kontaktrolle", "kontaktroller",
     ),
     "contact_email": ("email", "e mail", "contact email", "e post", "epost"),
     "last_activity_at": (

@@ -1,8 +1,11 @@
-"""How many contacts and companies belong to each deal."""
+"""How many contacts and companies belong to each deal, and in which roles its contacts do.
+
+A role is the label of the association between the deal and the contact.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sync.crm.hubspot import mapping
 from sync.crm.hubspot.answers import Json
@@ -13,15 +16,40 @@ from sync.errors import AuthError, PermanentError
 
 KINDS: Final = ("contacts", "companies")
 BATCH: Final = 1000
+_CONTACTS: Final = "contacts"
 
 Counts = dict[str, dict[str, int]]
 
 
-class Associations:
-    """Counts of one pull. A kind for which the token has no scope is left out, and named."""
+class Associated(NamedTuple):
+    """`counts` by kind and deal; `roles` by deal, as `Deal.contact_roles`, None = not known of
+    any. A deal that is not there has none."""
 
-    def __init__(self, client: HubSpotClient) -> None:
+    counts: Counts
+    roles: dict[str, str] | None = None
+
+
+NOTHING_TOLD: Final = Associated({})
+
+
+class _Found:
+    """What a batch has told so far of each deal."""
+
+    def __init__(self) -> None:
+        self.ids: defaultdict[str, set[str]] = defaultdict(set)
+        self.labels: defaultdict[str, set[str]] = defaultdict(set)
+
+
+class Associations:
+    """Those of one pull. A kind for which the token has no scope is left out, and named.
+
+    roles: whether contacts' roles are wanted; a list does not tell them, so that they take a
+    request more for each lot that was listed.
+    """
+
+    def __init__(self, client: HubSpotClient, *, roles: bool = False) -> None:
         self._client = client
+        self._roles = roles
         self._kinds = list(KINDS)
         self.left_out: list[str] = []
 
@@ -39,7 +67,7 @@ class Associations:
             self._kinds.remove(kind)
             self.left_out.append(f"{kind} of deals: {error}")
 
-    def listed(self, deals: Sequence[Json]) -> Counts:
+    def listed(self, deals: Sequence[Json]) -> Associated:
         """From deals that were listed with their associations; long ones are read to the end."""
         counts: Counts = {}
         for kind in list(self._kinds):
@@ -47,22 +75,33 @@ class Associations:
             counts[kind] = {deal_id: number for deal_id, (number, _) in found.items()}
             cut = [deal_id for deal_id, (_, complete) in found.items() if not complete]
             if cut:
-                counts[kind].update(self.read(cut).get(kind, {}))
-        return counts
+                counts[kind].update(self._read([kind], cut).counts.get(kind, {}))
+        roles = None
+        if self._roles and _CONTACTS in counts:
+            some = [deal_id for deal_id, number in counts[_CONTACTS].items() if number]
+            roles = self._read([_CONTACTS], some).roles
+        return Associated(counts, roles)
 
-    def read(self, deal_ids: Sequence[str]) -> Counts:
+    def read(self, deal_ids: Sequence[str]) -> Associated:
         """By batch, for deals that were not listed; a deal without any is left out (= 0)."""
-        counts: Counts = {}
-        if deal_ids:
-            for kind in list(self._kinds):
-                try:
-                    counts[kind] = self._read_kind(kind, deal_ids)
-                except AuthError as error:
-                    self.give_up(error)
-        return counts
+        return self._read(list(self._kinds), deal_ids) if deal_ids else NOTHING_TOLD
 
-    def _read_kind(self, kind: str, deal_ids: Iterable[str]) -> dict[str, int]:
-        found: defaultdict[str, set[str]] = defaultdict(set)
+    def _read(self, kinds: Iterable[str], deal_ids: Sequence[str]) -> Associated:
+        counts: Counts = {}
+        roles = None
+        for kind in kinds:
+            try:
+                found = self._read_kind(kind, deal_ids)
+            except AuthError as error:
+                self.give_up(error)
+                continue
+            counts[kind] = {deal_id: len(ids) for deal_id, ids in found.ids.items()}
+            if kind == _CONTACTS and self._roles:
+                roles = {i: "\n".join(sorted(labels)) for i, labels in found.labels.items()}
+        return Associated(counts, roles)
+
+    def _read_kind(self, kind: str, deal_ids: Iterable[str]) -> _Found:
+        found = _Found()
         todo: list[tuple[str, str | None]] = [(deal_id, None) for deal_id in deal_ids]
         done: set[tuple[str, str | None]] = set()
         while todo:
@@ -70,13 +109,10 @@ class Associations:
                 raise PermanentError(f"HubSpot gave the same page of a deal's {kind} twice.")
             done.update(todo)
             todo = [more for part in chunks(todo, BATCH) for more in self._page(kind, part, found)]
-        return {deal_id: len(ids) for deal_id, ids in found.items()}
+        return found
 
     def _page(
-        self,
-        kind: str,
-        part: Sequence[tuple[str, str | None]],
-        found: defaultdict[str, set[str]],
+        self, kind: str, part: Sequence[tuple[str, str | None]], found: _Found
     ) -> list[tuple[str, str | None]]:
         """Adds to `found`; gives the deals that have more, and where it starts."""
         inputs = [{"id": i, "after": after} if after else {"id": i} for i, after in part]
@@ -93,7 +129,9 @@ class Associations:
         more: list[tuple[str, str | None]] = []
         for record in records(answer):
             deal_id = str(record["from"]["id"])
-            found[deal_id].update(str(to["toObjectId"]) for to in record.get("to") or ())
+            for to in record.get("to") or ():
+                found.ids[deal_id].add(str(to["toObjectId"]))
+                found.labels[deal_id].update(mapping.association_labels(to))
             after = next_after(record)
             if after is not None:
                 more.append((deal_id, after))

@@ -8,7 +8,7 @@ from typing import Final
 from sync.crm.base import BinPage, Listed, ListPage, Removal
 from sync.crm.hubspot import mapping, values
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.associations import Associations, Counts
+from sync.crm.hubspot.associations import BATCH, Associated, Associations, Counts
 from sync.crm.hubspot.client import HubSpotClient, Query
 from sync.crm.hubspot.deal_calls import LIST_LIMIT, modified_at
 from sync.crm.hubspot.listing import pages
@@ -32,10 +32,12 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BIN: Final = "the list of archived deals"
 
 
-def listing(client: HubSpotClient, home_currency: str) -> Iterator[ListPage]:
+def listing(
+    client: HubSpotClient, home_currency: str, *, roles: bool = False
+) -> Iterator[ListPage]:
     """All living deals by ascending id. Associations come along: they move no modification date,
-    so that only a list finds what changed of them."""
-    associations = Associations(client)
+    so that only a list finds what changed of them. roles: those of contacts, too."""
+    associations = Associations(client, roles=roles)
     after: str | None = None
     while True:
         query: Query = [
@@ -44,12 +46,13 @@ def listing(client: HubSpotClient, home_currency: str) -> Iterator[ListPage]:
             *([("associations", associations.asked)] if associations.asked else []),
         ]
         try:
-            for page, following in pages(
+            listed = pages(
                 client, client.paths.deals, query, what="the list of all deals", after=after
-            ):
-                counts = associations.listed(page)
+            )
+            for page, following in _lots(listed) if roles else listed:
+                found = associations.listed(page)
                 yield ListPage(
-                    [_listed(record, home_currency, counts) for record in page],
+                    [_listed(record, home_currency, found) for record in page],
                     [gone for record in page for gone in mapping.merged_away(record, _at(record))],
                 )
                 after = following
@@ -80,6 +83,18 @@ def _bin(client: HubSpotClient, after: str | None) -> Iterator[tuple[list[Json],
     return pages(client, client.paths.deals, query, what=_BIN, after=after)
 
 
+def _lots(
+    listed: Iterator[tuple[list[Json], str | None]],
+) -> Iterator[tuple[list[Json], str | None]]:
+    """Pages together, so that a batch of associations is full."""
+    lot: list[Json] = []
+    for page, following in listed:
+        lot += page
+        if following is None or len(lot) + LIST_LIMIT > BATCH:
+            yield lot, following
+            lot = []
+
+
 def state(record: Json, home_currency: str) -> Listed:
     """What a list or a search shows of a deal, read as `mapping` reads it."""
     deal_id, doubts = str(record["id"]), Doubts(str(record["id"]))
@@ -97,12 +112,13 @@ def state(record: Json, home_currency: str) -> Listed:
     )
 
 
-def _listed(record: Json, home_currency: str, counts: Counts) -> Listed:
+def _listed(record: Json, home_currency: str, found: Associated) -> Listed:
     seen = state(record, home_currency)
     return replace(
         seen,
-        contact_count=_count(counts, "contacts", seen.deal_id),
-        company_count=_count(counts, "companies", seen.deal_id),
+        contact_count=_count(found.counts, "contacts", seen.deal_id),
+        company_count=_count(found.counts, "companies", seen.deal_id),
+        contact_roles=None if found.roles is None else found.roles.get(seen.deal_id, ""),
     )
 
 

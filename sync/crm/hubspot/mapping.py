@@ -103,14 +103,22 @@ Counts = Mapping[str, Mapping[str, int]]
 """`contacts` or `companies` -> deal id -> how many; a kind that is absent is not known."""
 
 
-def deals(records: Iterable[Json], around: Surroundings, counts: Counts) -> Mapped:
+def deals(
+    records: Iterable[Json],
+    around: Surroundings,
+    counts: Counts,
+    roles: Mapping[str, str] | None = None,
+) -> Mapped:
     """Each record once, by its id; the ids merged into one come as removals. A value that cannot be
-    understood is left empty and noted."""
+    understood is left empty and noted. roles: of the contacts, by deal; None = not known."""
     once: dict[str, Json] = {}
     for record in records:
         once.setdefault(str(record["id"]), record)
     table = Table(list(once.values()))
     mapped = Mapped(deals=_deals(list(once), table, around, counts))
+    if roles is not None:
+        for found in mapped.deals:
+            found.contact_roles = roles.get(found.deal_id, "")
     for n, (record, found) in enumerate(zip(table.records, mapped.deals, strict=True)):
         if record.get("propertiesWithHistory"):
             mapped.changes += _changes(record, found, around, table.doubts(n))
@@ -140,7 +148,6 @@ def _columns(
     close_dates = table.instants("close_date", "closedate")
     modified_at = _modified(table)
     probabilities = table.probabilities("stage_probability", "hs_deal_stage_probability")
-    attempts = table.numbers("contact_attempts", "num_contacted_notes")
     return {
         "deal_id": ids,
         "name": [name or "" for name in table.texts("dealname")],
@@ -182,8 +189,9 @@ def _columns(
         "contact_count": _count(counts, "contacts", ids),
         "company_count": _count(counts, "companies", ids),
         "last_contacted_at": table.instants("last_contacted_at", "notes_last_contacted"),
-        "contact_attempts": [None if number is None else int(number) for number in attempts],
+        "contact_attempts": _attempts(table),
         "last_reply_at": _last_replies(table),
+        "contact_roles": [None] * len(ids),
         "own": [_own(props, around.own_properties) for props in table.props],
         "extra": _extra(table, around),
     }
@@ -256,6 +264,15 @@ def listed_counts(record: Json, kind: str) -> tuple[int, bool]:
     return len(ids), not found.get("paging")
 
 
+def association_labels(to: Json) -> Iterator[str]:
+    """The labels of one association read by batch; the plain one has none. A line each, as
+    `Deal.contact_roles` has them."""
+    for kind in to.get("associationTypes") or ():
+        label = " ".join((values.text(kind.get("label")) or "").split())
+        if label:
+            yield label
+
+
 def _changes(record: Json, found: Deal, around: Surroundings, doubts: Doubts) -> Sequence[Change]:
     return history.changes(
         found.deal_id,
@@ -290,6 +307,11 @@ def _first(stated: Iterable[Any], field: str, doubts: Doubts) -> datetime | None
             return at
     doubts.note(field, None)
     return None
+
+
+def _attempts(table: Table) -> list[int | None]:
+    told = table.numbers("contact_attempts", "num_contacted_notes")
+    return [None if number is None else int(number) for number in told]
 
 
 def _last_replies(table: Table) -> list[datetime | None]:

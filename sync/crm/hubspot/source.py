@@ -53,7 +53,7 @@ class HubSpotSource:
 
     lookback: how far each pull reaches back behind the last one's start, since search sees
     changes late. own_properties: ours, which are read back with each deal. extra_properties: what
-    the customer asked for besides, as configured.
+    the customer asked for besides, as configured. contact_roles: whether they are read.
 
     Cursors: `since`, from where changes are still to be read; during a first load those of
     `first_load.LoadState`, during a pull of changes `changes.Window`'s. Their instants are
@@ -69,10 +69,12 @@ class HubSpotSource:
         own_properties: Sequence[str],
         clock: Clock,
         extra_properties: Sequence[str] = (),
+        contact_roles: bool = False,
     ) -> None:
         self._connection = connection
         self._client = client
         self._lookback = lookback
+        self._roles = contact_roles
         self._own = tuple(own_properties)
         self._plain = (*mapping.PROPERTIES, *self._own)
         self._extra = ExtraProperties(client, extra_properties, taken=self._plain, clock=clock)
@@ -86,7 +88,9 @@ class HubSpotSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(history=HISTORY_FIELDS, can_write=True, lists_removed=True)
+        return Capabilities(
+            history=HISTORY_FIELDS, can_write=True, lists_removed=True, contact_roles=True
+        )
 
     def check(self) -> Sequence[AccessCheck]:
         """Raises AuthError where the token itself is refused: nothing else could be tried."""
@@ -145,14 +149,15 @@ class HubSpotSource:
         return census.bin_page(self._client, after, started_at)
 
     def listing(self, *, started_at: datetime) -> Iterator[ListPage]:
-        return census.listing(self._client, (self._account or self.account()).home_currency)
+        home = (self._account or self.account()).home_currency
+        return census.listing(self._client, home, roles=self._roles)
 
     def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
         return backfill.histories(self._calls, deal_ids, self._surroundings())
 
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self._calls.read(deal_ids, history=history)
-        page = self._page({}, found, Associations(self._client))
+        page = self._page({}, found, Associations(self._client, roles=self._roles))
         return replace(page, history_read=history)
 
     def close(self) -> None:
@@ -160,7 +165,7 @@ class HubSpotSource:
 
     def _load(self, state: LoadState | None, *, since: str) -> Iterator[DealPage]:
         """Everything there is, without its past; `state`: how far an interrupted load has come."""
-        associations = Associations(self._client)
+        associations = Associations(self._client, roles=self._roles)
         load = FirstLoad(self._calls, lambda: associations.asked)
         while True:
             try:
@@ -174,7 +179,7 @@ class HubSpotSource:
                 return
 
     def _changes(self, window: Window, known: KnownStates) -> Iterator[DealPage]:
-        associations = Associations(self._client)
+        associations = Associations(self._client, roles=self._roles)
         home = (self._account or self.account()).home_currency
         seen = Seen(census.STATE, lambda hit: census.state(hit, home) if modified_at(hit) else None)
         for cursor, found in changes.changed(self._calls, window, known, seen):
@@ -189,10 +194,10 @@ class HubSpotSource:
         load: Loaded | None = None,
     ) -> DealPage:
         if load is not None and load.listed:
-            counts = associations.listed(found)
+            told = associations.listed(found)
         else:
-            counts = associations.read([str(record["id"]) for record in found])
-        mapped = mapping.deals(found, self._surroundings(), counts) if found else mapping.Mapped()
+            told = associations.read([str(record["id"]) for record in found])
+        mapped = mapping.deals(found, self._surroundings(), *told) if found else mapping.Mapped()
         return DealPage(
             cursor=cursor,
             deals=mapped.deals,

@@ -1,5 +1,6 @@
 """Associations between records (v4): read, and link by the default type."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,7 +117,16 @@ def _target(link: Link, link_type: LinkType) -> dict[str, object]:
             {"category": "HUBSPOT_DEFINED", "typeId": link_type.primary, "label": "Primary"}
         )
     types.append({"category": "HUBSPOT_DEFINED", "typeId": link_type.number, "label": None})
+    types += [
+        {"category": "USER_DEFINED", "typeId": _label_id(label), "label": label}
+        for label in link.labels
+    ]
     return {"toObjectId": link.to, "associationTypes": types}
+
+
+def _label_id(label: str) -> int:
+    """An account numbers its own labels; the same one has the same number."""
+    return 1 + zlib.crc32(label.encode()) % 1_000
 
 
 def _link(call: Call, of: str, from_id: int, to: str, to_id: int) -> list[dict[str, object]]:

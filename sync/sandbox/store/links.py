@@ -40,20 +40,32 @@ LINK_TYPES = {
 
 
 class Link(NamedTuple):
+    """`labels`: what the account calls it, besides the plain type."""
+
     to: int
     primary: bool
+    labels: tuple[str, ...] = ()
 
 
 class Links:
     def __init__(self) -> None:
         self._links: dict[tuple[str, int, str], list[int]] = {}
+        self._labels: dict[tuple[str, int, str, int], tuple[str, ...]] = {}
 
     def of(self, kind: str, record_id: int, to_kind: str) -> list[Link]:
         """The first company of a deal (and the other way) is the primary one."""
         link_type = LINK_TYPES.get((kind, to_kind))
         has_primary = link_type is not None and link_type.primary is not None
         ids = self._links.get((kind, record_id, to_kind), ())
-        return [Link(to, has_primary and i == 0) for i, to in enumerate(ids)]
+        return [
+            Link(to, has_primary and i == 0, self._labels.get((kind, record_id, to_kind, to), ()))
+            for i, to in enumerate(ids)
+        ]
+
+    def label(self, kind: str, record_id: int, to_kind: str, to: int, *labels: str) -> None:
+        """What this association is called from now on, seen from `record_id`."""
+        self.add(kind, record_id, to_kind, to)
+        self._labels[kind, record_id, to_kind, to] = labels
 
     def count(self, kind: str, record_id: int, to_kind: str) -> int:
         return len(self._links.get((kind, record_id, to_kind), ()))
@@ -74,3 +86,9 @@ class Links:
                 for to in self._links.pop((kind, record_id, to_kind), []):
                     self._links[to_kind, to, kind].remove(record_id)
                     self.add(kind, to_id, to_kind, to)
+                    labels = self._labels.pop((kind, record_id, to_kind, to), ())
+                    kept = self._labels.get((kind, to_id, to_kind, to), ())
+                    if labels or kept:
+                        self._labels[kind, to_id, to_kind, to] = tuple(
+                            dict.fromkeys((*kept, *labels))
+                        )
