@@ -41,9 +41,13 @@ def installation(sandbox: Sandbox, tmp_path: Path, database_url: str) -> Install
     return Installation(tmp_path, sandbox.url, sandbox.token, database_url).write()
 
 
+FOR_EVER_S = 600.0
+"""A process whose request hangs so long cannot end before it is killed."""
+
+
 def kill_when(process: "subprocess.Popen[str]", seen: Callable[[], bool]) -> None:
     """SIGKILL as soon as `seen`; fails if the process ends before."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not seen():
         assert time.monotonic() < deadline, "it never came to that point"
         try:
@@ -70,8 +74,18 @@ def list_pages(sandbox: Sandbox) -> list[str]:
 def test_a_first_load_killed_half_way_resumes_and_equals_the_crm(
     installation: Installation, sandbox: Sandbox
 ) -> None:
+    # the bin's page and four of the list are answered, all others hang
+    sandbox.faults.add(
+        "hang_before",
+        seconds=FOR_EVER_S,
+        after=5,
+        times=-1,
+        path_contains="/objects/",
+        method="GET",
+    )
     process = installation.start("sync")
     kill_when(process, lambda: len(list_pages(sandbox)) >= 3)
+    sandbox.faults.clear()
     before = list_pages(sandbox)
     sandbox.requests.clear()
 
@@ -107,7 +121,7 @@ def test_a_write_back_killed_half_way_writes_nothing_twice(
     assert installation.run("sync").returncode == 0
     # the second batch hangs, before or after the CRM has done it, and there the process dies
     kind: FaultKind = "hang_before" if lost == "request" else "hang_after_commit"
-    sandbox.faults.add(kind, seconds=3, after=1, times=1, path_contains="/batch/update")
+    sandbox.faults.add(kind, seconds=FOR_EVER_S, after=1, times=1, path_contains="/batch/update")
     process = installation.start("writeback", "apply")
     kill_when(process, lambda: not sandbox.faults.pending())
 
