@@ -64,12 +64,15 @@ CalledConnection = model.HubSpotConnection | model.PipedriveConnection
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """One CRM account, ready to be called; `requests` counts the HTTP requests sent so far."""
+    """One CRM account, ready to be called; `requests` counts the HTTP requests sent so far.
+
+    limit_used: the share (0-1) of the account's rate limit that our calls use now."""
 
     settings: model.Connection
     source: CrmSource
     sink: CrmSink
     requests: Callable[[], int]
+    limit_used: Callable[[], float]
     follow_ups: FollowUps | None = None
     lead_source: LeadSource | None = None
 
@@ -202,7 +205,14 @@ class App:
         sink = HubSpotSink(settings.name, client, self.clock)
         lookback = timedelta(minutes=settings.lookback_minutes)
         leads = HubSpotContacts(client, lookback=lookback) if settings.leads.enabled else None
-        return Connected(settings, source, sink, lambda: client.requests, lead_source=leads)
+        return Connected(
+            settings,
+            source,
+            sink,
+            lambda: client.requests,
+            traffic.limiter.used,
+            lead_source=leads,
+        )
 
     def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
         state = AdapterState(self.engine, settings.name, self.clock)
@@ -239,7 +249,8 @@ class App:
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
         follow_ups = PipedriveFollowUps(client, source.reader, state)
-        return Connected(settings, source, sink, lambda: client.requests, follow_ups)
+        used = traffic.limiter.used
+        return Connected(settings, source, sink, lambda: client.requests, used, follow_ups)
 
     def context(
         self,
@@ -252,6 +263,8 @@ class App:
     ) -> JobContext:
         """A job's surroundings, with the connection's token read from the environment now."""
         connected = self.connected(settings)
+        progress = progress or Silent()
+        progress.paced_by(connected.limit_used)
         return JobContext(
             config=self.config,
             settings=settings,
@@ -264,7 +277,7 @@ class App:
             ),
             requests=connected.requests,
             holder=holder(),
-            progress=progress or Silent(),
+            progress=progress,
             should_stop=should_stop,
             allow_mass_change=allow_mass_change,
             allow_mass_alert=allow_mass_alert,
@@ -364,7 +377,7 @@ def _connect_folder(settings: model.FileConnection, clock: Clock) -> Connected:
     book = Book(folder.folder)
     source = FileSource(folder, book, clock)
     sink = FileSink(folder, Path(settings.outbox), book)
-    return Connected(settings, source, sink, lambda: source.files_read)
+    return Connected(settings, source, sink, lambda: source.files_read, lambda: 0.0)
 
 
 def preview_file(

@@ -81,11 +81,24 @@ class Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s")
 
 
+class LimitUsed(ProgressColumn):
+    """How much of the CRM's rate limit is used now; empty where nothing is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: Callable[[], float] = lambda: 0.0
+
+    def render(self, task: Task) -> Text:
+        share = 0.0 if task.finished else self.used()
+        return Text(f"{share:.0%} of the rate limit" if share else "")
+
+
 class Bars:
     """Progress bars on standard error; on anything but a terminal they stay away."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, limit: LimitUsed) -> None:
         self._progress = progress
+        self._limit = limit
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, what: str, done: int, total: int | None) -> None:
@@ -93,21 +106,26 @@ class Bars:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done, total=total)
 
+    def paced_by(self, used: Callable[[], float]) -> None:
+        self._limit.used = used
+
 
 @contextmanager
 def bars(console: Console) -> Iterator[Bars]:
+    limit = LimitUsed()
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
+        limit,
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        yield Bars(progress)
+        yield Bars(progress, limit)
 
 
 def report_results(results: list[JobResult], console: Console) -> DealpulseError | None:

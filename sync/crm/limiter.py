@@ -135,6 +135,17 @@ class Limiter:
             until = self._clock.monotonic() + seconds
             self._closed_until[bucket] = max(self._closed_until[bucket], until)
 
+    def used(self) -> float:
+        """How much of its fullest window the account has used up with our calls: 0-1."""
+        with self._lock:
+            now = self._clock.monotonic()
+            shares = [
+                sum(turn.begins <= now < turn.free_at for turn in turns)
+                / self._windows[bucket].limit
+                for bucket, turns in self._turns.items()
+            ]
+        return min(1.0, max(shares, default=0.0))
+
     def _refuse_when_spent(self, now: float) -> None:
         if now < self._spent_until:
             raise TransientError(

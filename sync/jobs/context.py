@@ -27,11 +27,17 @@ class Progress(Protocol):
     def step(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` (None = not known) units of `what` so far."""
 
+    def paced_by(self, used: Callable[[], float]) -> None:
+        """From now on calls go to a CRM; `used`: the share of its rate limit (0-1) that we use."""
+
 
 class Silent:
     """Shows nothing."""
 
     def step(self, what: str, done: int, total: int | None) -> None:
+        return
+
+    def paced_by(self, used: Callable[[], float]) -> None:
         return
 
 

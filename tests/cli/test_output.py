@@ -103,3 +103,15 @@ def test_a_bar_tells_how_many_a_second() -> None:
         now[0] = seconds
         progress.update(task.id, completed=done)
     assert state.Rate().render(task).plain == "1,500/s"
+
+
+def test_bars_show_the_share_of_the_rate_limit_while_something_is_asked() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, color_system=None)
+    with state.bars(console) as bars:
+        bars.step("origins", 1, 4)
+    assert "rate limit" not in stream.getvalue()
+    with state.bars(console) as bars:
+        bars.paced_by(lambda: 0.93)
+        bars.step("deals", 100, 400)
+    assert "93% of the rate limit" in stream.getvalue()

@@ -67,6 +67,22 @@ def test_half_the_share_goes_at_once_and_the_rest_evenly() -> None:
     assert clock.slept == pytest.approx([1.0] * 50, abs=1e-5)
 
 
+def test_what_is_used_of_the_limit_is_that_of_the_fullest_window() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=0.5, clock=clock)
+    assert limiter.used() == 0.0
+    limiter.declare("all", Window(20, 10.0))
+    limiter.declare("search", Window(4, 1.0))
+    for _ in range(4):
+        call(limiter, "all")
+    call(limiter, "search")
+    assert limiter.used() == 0.25
+    clock.advance(seconds=2)
+    assert limiter.used() == 0.2
+    clock.advance(seconds=10)
+    assert limiter.used() == 0.0
+
+
 class StillClock(FakeClock):
     """Sleepers do not move it, as if all of them came at the same instant."""
 

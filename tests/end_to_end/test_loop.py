@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from sync.bootstrap import App
 from sync.jobs import chain
+from sync.jobs.context import Silent
 from sync.jobs.runner import run_job
 from sync.mirror import schema
 from sync.sandbox.behaviour import Behaviour
@@ -234,7 +235,7 @@ def test_a_deal_restored_behind_the_first_load_comes_in(
     sandbox.crm.archive(deal_id)
     clock.advance(days=1)
 
-    class RestoringAfterTheFirstPage:
+    class RestoringAfterTheFirstPage(Silent):
         def step(self, what: str, done: int, total: int | None) -> None:
             if deal_id not in sandbox.crm.deal_ids():
                 sandbox.crm.restore(deal_id)
