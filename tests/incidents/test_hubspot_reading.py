@@ -162,7 +162,8 @@ def test_incident_09_merged_deals_double_count(house: House) -> None:
 def test_incident_21_bookmark_of_the_newest_seen_loses_what_changed_meanwhile(
     house_of: Build,
 ) -> None:
-    """Deals that were read early in a long run, and are changed before its end."""
+    """Deals that were read early in a long run, and are changed before its end; a first load and
+    a later one."""
     house = house_of([deal(str(n)) for n in range(150)])
     early, late = house.crm.id_of("3"), house.crm.id_of("149")
 
@@ -174,6 +175,24 @@ def test_incident_21_bookmark_of_the_newest_seen_loses_what_changed_meanwhile(
 
     house.sandbox.meanwhile("/batch/read", somebody_works)
     house.pull()
+    house.clock.advance(minutes=15)
+    house.pull()
+    assert house.difference() == {}
+
+    def somebody_works_on() -> None:
+        """The changed deals have been read; the recycle bin has not."""
+        house.clock.advance(minutes=3)
+        house.crm.edit(early, {"amount": "9"})
+        house.clock.advance(minutes=10)
+
+    house.clock.advance(minutes=60)
+    house.pull()  # reaches far back, as once an hour: the next ones do not
+    house.crm.edit(early, {"amount": "10"})
+    house.crm.edit(late, {"amount": "10"})
+    behind = ("/associations/", lambda: house.sandbox.meanwhile("/objects/", somebody_works_on))
+    house.sandbox.meanwhile(*behind)
+    house.pull()
+    assert set(house.difference()) == {early}
     house.clock.advance(minutes=15)
     house.pull()
     assert house.difference() == {}

@@ -168,7 +168,8 @@ def test_our_own_writes_are_not_read_again(house: House) -> None:
 
 
 def test_what_a_pull_brings_meanwhile_is_newer_than_the_list(house: House) -> None:
-    """A deal that is made, and one that is edited, after the list has passed them."""
+    """A deal that is made, and one that is edited and gets a contact, after the list has passed
+    them."""
     edited = house.crm.id_of("8")
     told: list[str] = []
 
@@ -176,6 +177,8 @@ def test_what_a_pull_brings_meanwhile_is_newer_than_the_list(house: House) -> No
         def step(self, what: str, done: int, total: int | None) -> None:
             if what == "listing" and not told:
                 house.clock.advance(seconds=2)
+                with house.crm.lock:
+                    house.crm.associate("deals", int(edited), "contacts", 1)
                 house.crm.edit(edited, {"dealstage": "won"})
                 told.append(house.crm.create({"dealname": "New", "amount": "5"}))
                 house.clock.advance(seconds=2)
@@ -183,7 +186,8 @@ def test_what_a_pull_brings_meanwhile_is_newer_than_the_list(house: House) -> No
 
     house.run(chain.SWEEP, house.restarted(progress=Meanwhile()))
     agrees(house)
-    assert house.living()[edited].stage_id == "won"
+    row = house.living()[edited]
+    assert (row.stage_id, row.contact_count) == ("won", 1)
     assert told[0] in house.living()
 
 
