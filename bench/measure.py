@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 
@@ -43,5 +44,15 @@ def _run(pipe: Connection, work: Callable[..., Any], arguments: tuple[Any, ...])
     wall, cpu = time.perf_counter(), time.process_time()
     result = work(*arguments)
     used = time.process_time() - cpu
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    pipe.send((time.perf_counter() - wall, used, peak_kb / 1024, result))
+    pipe.send((time.perf_counter() - wall, used, peak_kb() / 1024, result))
+
+
+def peak_kb() -> int:
+    """The highest resident memory of this process. Linux's own count for rusage begins with what
+    the process that started it held.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,8 +1,9 @@
 """The benchmarks measure what they say: the protocol, the naive ones, the generated account."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -84,3 +85,19 @@ def test_a_generated_account_is_whole() -> None:
     assert (told["new"] == told["status"]).all()
     history = History(**frames, zone=scale.ZONE)
     assert history.snapshot(scale.UNTIL).deals["history_complete"].all()
+
+
+def test_the_table_in_pandas_counts_every_deal_open_on_a_monday(tmp_path: Path) -> None:
+    frames = scale.generate(2_000, seed=3)
+    frames["changes"].write_parquet(tmp_path / "changes.parquet")
+    told = scale._pandas(str(tmp_path))
+    history = History(**frames, zone=scale.ZONE)
+    opened, won = 0, 0
+    for weeks in range(4, 108):
+        monday = scale.UNTIL - timedelta(weeks=weeks)
+        then = history.snapshot(monday).deals.filter(pl.col("status") == "open")
+        later = frames["deals"].join(then, on="deal_id", how="semi")
+        within = pl.col("closed_at") < monday + timedelta(days=28)
+        opened += then.height
+        won += later.filter((pl.col("status") == "won") & within).height
+    assert (told["rows"], told["won"]) == (opened, won)
