@@ -42,6 +42,7 @@ class Basis:
             "connection": self.connection,
             "definition": definition,
             "as_of": self.as_of,
+            "cut_off": self.as_of,
             "window_start": self.window_start,
             "window_end": self.window_end,
             "currency": self.currency,

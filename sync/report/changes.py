@@ -217,7 +217,16 @@ def _forecast_report(
             title=f"{account.name}: the forecast for {quarter.label}",
             columns=build.columns,
             rows=[],
-            facts={"connection": account.name, "measure": Measure.EXPECTED.value},
+            facts={
+                "connection": account.name,
+                "measure": Measure.EXPECTED.value,
+                "definition": DEFINITIONS[Measure.EXPECTED],
+                "period": quarter.label,
+                "as_of": account.as_of,
+                "cut_off": span.until,
+                "sample": 0,
+                "left_out": {"no_two_forecasts_kept": account.history.deals.height},
+            },
             notes=[
                 "No two forecasts of this quarter are kept up to then: what is said of each deal "
                 "is kept once a week, by the first run from Monday on."
@@ -310,6 +319,7 @@ class _Builder:
                 "definition": DEFINITIONS[found.measure],
                 "period": None if period is None else period.label,
                 "as_of": self.account.as_of,
+                "cut_off": span.until,
                 "since": span.since,
                 "until": span.until,
                 "currency": currency,

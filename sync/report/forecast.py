@@ -126,7 +126,10 @@ def forecast_report(
             "connection": connection,
             "definition": DEFINITION,
             "as_of": as_of,
+            "cut_off": as_of,
             "currency": currency,
+            "sample": decided,
+            "left_out": _counted_out([line for line in shown if line["chosen"]]),
             "decided_deals": decided,
             "decided_deals_won": won,
         },
@@ -221,14 +224,20 @@ def _sample(engine: Engine, connection: str, as_of: datetime) -> tuple[int, int]
     return sum(counted.values()), counted.get("won", 0)
 
 
-def _left_out(lines: Sequence[Mapping[str, object]]) -> list[str]:
-    """What no period holds, said once since all lack the same; then what single ones lack."""
-    by_period: dict[object, Counter[str]] = {}
+def _counted_out(lines: Sequence[Mapping[str, object]]) -> dict[str, Counter[str]]:
+    """Period to reason to how many deals, over all segments."""
+    by_period: dict[str, Counter[str]] = {}
     for line in lines:
         left_out: Any = line["left_out"]
-        by_period.setdefault(line["period"], Counter()).update(
-            {reason: int(deals) for reason, deals in left_out.items()}
+        by_period.setdefault(str(line["period"]), Counter()).update(
+            {reason: int(deals) for reason, deals in left_out.items() if deals}
         )
+    return by_period
+
+
+def _left_out(lines: Sequence[Mapping[str, object]]) -> list[str]:
+    """What no period holds, said once since all lack the same; then what single ones lack."""
+    by_period = _counted_out(lines)
     never = next(iter(by_period.values()))
     parts = [f"{never[reason]} {text}" for reason, text in _NEVER_COUNTED.items() if never[reason]]
     lacking = [

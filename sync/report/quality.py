@@ -150,12 +150,14 @@ def _facts(assessed: _Assessed) -> dict[str, object]:
     return {
         "connection": assessed.connection,
         "as_of": assessed.as_of,
+        "cut_off": assessed.as_of,
         "currency": assessed.currency,
         "month": month.label,
         "quarter": quarter.label,
         "open_deals": open_deals.height,
         "mean_score": open_deals["quality_score"].mean(),
-        "definitions": _DEFINITIONS,
+        "definition": _DEFINITIONS,
+        "sample": open_deals.height,
         "left_out": {
             "no_amount": open_deals.filter(pl.col("amount_problem") == "missing").height,
             "no_rate": open_deals.filter(pl.col("amount_problem") == "no_rate").height,

@@ -70,11 +70,13 @@ def staleness_report(
     facts: dict[str, object] = {
         "connection": connection,
         "as_of": as_of,
+        "cut_off": as_of,
         "currency": account.home_currency,
         "open_deals": deals.height,
         "country": country,
         "archive_candidates": candidates,
-        "definitions": _DEFINITIONS,
+        "definition": _DEFINITIONS,
+        "sample": deals.height,
         "left_out": {"amount_unknown": int(deals["amount"].is_null().sum())},
     }
     holidays = f"public holidays of {country}" if country else "weekends only"
