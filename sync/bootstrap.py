@@ -7,7 +7,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,14 +30,15 @@ from sync.crm.files.intake import FolderSettings
 from sync.crm.files.preview import Preview, preview
 from sync.crm.files.sink import FileSink
 from sync.crm.files.source import FileSource
-from sync.crm.hubspot.access import SCOPES
+from sync.crm.hubspot.access import LEAD_SCOPES, SCOPES
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.contact_sink import HubSpotContactSink
 from sync.crm.hubspot.contacts import HubSpotContacts
 from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.hubspot.webhook import HubSpotReceiver
-from sync.crm.leads import LeadSource
+from sync.crm.leads import LeadSink, LeadSource
 from sync.crm.limiter import Limiter
 from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
@@ -58,6 +59,7 @@ from sync.mirror.adapter_state import AdapterState
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
 from sync.mirror.tokens import SealedTokens
 from sync.writeback.fields import PROPERTY_NAMES
+from sync.writeback.lead_fields import LEAD_NAMES
 
 CalledConnection = model.HubSpotConnection | model.PipedriveConnection
 
@@ -75,6 +77,7 @@ class Connected:
     limit_used: Callable[[], float]
     follow_ups: FollowUps | None = None
     lead_source: LeadSource | None = None
+    lead_sink: LeadSink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +203,18 @@ class App:
             own_properties=PROPERTY_NAMES,
             extra_properties=settings.extra_properties,
             contact_roles=self.config.process.asks_for_contact_roles,
+            writes_leads=settings.leads.enabled and settings.leads.write_back,
             clock=self.clock,
         )
         sink = HubSpotSink(settings.name, client, self.clock)
+        connected = Connected(settings, source, sink, lambda: client.requests, traffic.limiter.used)
+        if not settings.leads.enabled:
+            return connected
         lookback = timedelta(minutes=settings.lookback_minutes)
-        leads = HubSpotContacts(client, lookback=lookback) if settings.leads.enabled else None
-        return Connected(
-            settings,
-            source,
-            sink,
-            lambda: client.requests,
-            traffic.limiter.used,
-            lead_source=leads,
+        return replace(
+            connected,
+            lead_source=HubSpotContacts(client, lookback=lookback, own_properties=LEAD_NAMES),
+            lead_sink=HubSpotContactSink(settings.name, client, self.clock, LEAD_NAMES),
         )
 
     def _connect_pipedrive(self, settings: model.PipedriveConnection) -> Connected:
@@ -282,6 +285,7 @@ class App:
             allow_mass_change=allow_mass_change,
             allow_mass_alert=allow_mass_alert,
             lead_source=connected.lead_source,
+            lead_sink=connected.lead_sink,
         )
 
 
@@ -331,12 +335,13 @@ def _authorizer(settings: CalledConnection, secrets: Secrets) -> Authorizer:
     secret = secrets.named(variable, f"the client secret of {settings.name}'s app")
     match settings:
         case model.HubSpotConnection():
+            leads = settings.leads.enabled and settings.leads.write_back
             return Authorizer(
                 vendor="HubSpot",
                 connection=settings.name,
                 authorize_url=settings.oauth.authorize_url,
                 token_url=settings.base_url.rstrip("/") + Paths(settings.api_version).oauth_token,
-                scopes=settings.oauth.scopes or SCOPES,
+                scopes=settings.oauth.scopes or (SCOPES + LEAD_SCOPES if leads else SCOPES),
                 client_id=oauth.client_id or "",
                 client_secret=secret.get_secret_value(),
             )

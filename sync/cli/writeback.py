@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from sync.bootstrap import App
 from sync.cli.state import (
     ConnectionOption,
     FormatOption,
@@ -15,11 +16,11 @@ from sync.cli.state import (
 )
 from sync.config.model import Connection
 from sync.errors import ConfigError
-from sync.jobs import chain
+from sync.jobs import chain, lead_write_back
 from sync.jobs.runner import JobResult, run_chain
 from sync.jobs.write_back import planned
 from sync.report.table import Format, Report
-from sync.report.writeback import on_screen, plan_report
+from sync.report.writeback import lead_plan_report, on_screen, plan_report
 
 
 def register(app: typer.Typer) -> None:
@@ -45,12 +46,20 @@ def plan(
 
         def build(settings: Connection) -> list[Report]:
             rows, deals = planned(app.context(settings))
-            report = plan_report(
-                settings.name, rows, deals=deals, enabled=settings.write_back.enabled
-            )
-            return [on_screen(report, limit) if form is Format.TABLE else report]
+            reports = [
+                plan_report(settings.name, rows, deals=deals, enabled=settings.write_back.enabled)
+            ]
+            if chain.leads_cycle(settings):
+                reports.append(_lead_plan(app, settings))
+            return [on_screen(r, limit) if form is Format.TABLE else r for r in reports]
 
         show_each(app, connection, form, build)
+
+
+def _lead_plan(app: App, settings: Connection) -> Report:
+    rows, leads = lead_write_back.planned(app.context(settings))
+    enabled = chain.LEAD_WRITE_BACK in chain.leads_cycle(settings)
+    return lead_plan_report(settings.name, rows, leads=leads, enabled=enabled)
 
 
 def apply(
@@ -66,12 +75,12 @@ def apply(
 ) -> None:
     """Write the plan to the CRM, read it back, and keep a journal.
 
-    Only where write_back.enabled is true in the configuration.
+    Only where write_back.enabled, or leads.write_back for leads, is true in the configuration.
     """
     state: State = context.obj
     with state.app() as app:
         chosen = app.settings(connection)
-        off = [c.name for c in chosen if not c.write_back.enabled]
+        off = [c.name for c in chosen if not chain.writing(c)]
         if off and (connection is not None or len(off) == len(chosen)):
             raise ConfigError(
                 f"Write-back is off for {', '.join(off)}. Look at `dealpulse writeback plan`, then "
@@ -82,10 +91,11 @@ def apply(
 
             def work(name: str) -> list[JobResult]:
                 (settings,) = app.settings(name)
-                if not settings.write_back.enabled:
+                jobs = chain.writing(settings)
+                if not jobs:
                     console.print(f"{name}: write-back is off", markup=False)
                     return []
                 job = app.context(settings, progress=progress, allow_mass_change=allow_mass_change)
-                return run_chain([chain.WRITE_BACK], job)
+                return run_chain(jobs, job)
 
             each_connection(app, connection, work, console)

@@ -87,6 +87,11 @@ class Leads(Strict):
         description="Mirror contacts as leads (lifecycle, owner, source, engagement; no names, no "
         "addresses) for `dealpulse funnel` and `dealpulse leads`.",
     )
+    write_back: bool = Field(
+        False,
+        description="Write the lead score to the contact. Look at `dealpulse writeback plan` "
+        "first; nothing is ever written while this is false.",
+    )
 
 
 class HubSpotConnection(ApiConnection):

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from sync.crm.base import Cursor, KnownVersions
+from sync.crm.base import CrmSink, Cursor, KnownVersions
 
 
 class LeadField(StrEnum):
@@ -81,3 +81,12 @@ class LeadSource(Protocol):
 
     def lead_ids(self) -> Iterator[Sequence[str]]:
         """The ids of all that there are now."""
+
+
+class LeadSink(CrmSink, Protocol):
+    """Writing our properties of leads: `DealWrite.deal_id` and `WriteOutcome.deal_id` are a lead's.
+    Only for CRMs that have a place for them."""
+
+    def own_values(self, lead_ids: Sequence[str]) -> Mapping[str, Mapping[str, str | None]]:
+        """Our properties' values as the CRM holds them now, by lead; those that are gone are left
+        out."""

@@ -8,6 +8,7 @@ from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
 from sync.jobs.funnel import measure_funnel
 from sync.jobs.lead_score import score_leads
+from sync.jobs.lead_write_back import write_back_leads
 from sync.jobs.leads import pull_leads
 from sync.jobs.process import measure_process
 from sync.jobs.pull import pull
@@ -24,6 +25,7 @@ RETRY_ALERTS = Job("retry_alerts", retry_alerts)
 LEADS = Job("leads", pull_leads)
 FUNNEL = Job("funnel", measure_funnel)
 LEAD_SCORE = Job("lead_score", score_leads)
+LEAD_WRITE_BACK = Job("lead_write_back", write_back_leads)
 DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
 BACKTEST = Job("backtest", backtest.run)
 SWEEP = Job("sweep", sweep)
@@ -34,6 +36,17 @@ def cycle(settings: Connection) -> Sequence[Job]:
     switched on. Leads come last: what is wrong with them stops nothing of the deals.
     """
     write = [WRITE_BACK] if settings.write_back.enabled else []
-    with_leads = isinstance(settings, HubSpotConnection) and settings.leads.enabled
-    leads = [LEADS, FUNNEL, LEAD_SCORE] if with_leads else []
-    return [PULL, ASSESS, PROCESS, *write, RAISE_ALERTS, RETRY_ALERTS, *leads]
+    deals = [PULL, ASSESS, PROCESS, *write, RAISE_ALERTS, RETRY_ALERTS]
+    return [*deals, *leads_cycle(settings)]
+
+
+def leads_cycle(settings: Connection) -> Sequence[Job]:
+    if not isinstance(settings, HubSpotConnection) or not settings.leads.enabled:
+        return []
+    write = [LEAD_WRITE_BACK] if settings.leads.write_back else []
+    return [LEADS, FUNNEL, LEAD_SCORE, *write]
+
+
+def writing(settings: Connection) -> Sequence[Job]:
+    """What writes to the CRM, of what is switched on."""
+    return [job for job in cycle(settings) if job in (WRITE_BACK, LEAD_WRITE_BACK)]

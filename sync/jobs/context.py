@@ -13,7 +13,7 @@ from sync.clock import Clock
 from sync.config.model import Config, Connection
 from sync.config.rates import rates_for
 from sync.crm.base import CrmSink, CrmSource
-from sync.crm.leads import LeadSource
+from sync.crm.leads import LeadSink, LeadSource
 from sync.errors import DealpulseError
 from sync.mirror import read
 
@@ -64,6 +64,8 @@ class JobContext:
     allow_mass_alert: bool = False
     lead_source: LeadSource | None = None
     """None where leads are not read: not switched on, or not offered by the CRM."""
+    lead_sink: LeadSink | None = None
+    """None where leads are not read, or the CRM has no place for a score."""
     notes: list[str] = field(default_factory=list)
     """What the running job left out and why, one sentence each."""
     asked_at: dict[str, datetime] = field(default_factory=dict)

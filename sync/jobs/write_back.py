@@ -18,8 +18,9 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
 
     What an earlier run left open is looked up first, so that nothing is written twice.
     """
+    read_back = sending.deals_read_back(ctx.source, ctx.engine)
     settled = sending.reconcile(
-        source=ctx.source, engine=ctx.engine, connection=ctx.connection, clock=ctx.clock
+        read_back=read_back, engine=ctx.engine, connection=ctx.connection, clock=ctx.clock
     )
     actual = read.actual_values(ctx.engine, ctx.connection, not_before=_not_before(ctx))
     planned_writes = _plan(ctx, actual)
@@ -36,7 +37,7 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
     report = sending.apply(
         planned_writes,
         sink=ctx.sink,
-        source=ctx.source,
+        read_back=read_back,
         engine=ctx.engine,
         connection=ctx.connection,
         run_id=run_id,
@@ -48,15 +49,8 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
         raise Stopped
     return {
         "reconciled": sum(settled.values()),
-        "written": report.written,
-        "confirmed": report.confirmed,
         "cleared": planned_writes.cleared,
-        "differs": report.differs,
-        "missing": report.missing,
-        "merged": report.merged,
-        "rejected": report.rejected,
-        "unknown": report.unknown,
-        "left_alone": report.left_alone,
+        **report.counts(),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import polars as pl
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, true
 
 from sync.mirror.columns import frame
 from sync.mirror.engine import reading, writing
@@ -43,10 +43,14 @@ def save_model(
         transaction.execute(insert(lead_model), [row])
 
 
-def latest_model(engine: Engine, connection: str) -> Learned | None:
+def latest_model(
+    engine: Engine, connection: str, *, until: datetime | None = None
+) -> Learned | None:
+    """The last, or the one that was in force then."""
+    in_time = true() if until is None else lead_model.c.as_of <= until
     query = (
         select(lead_model.c.as_of, lead_model.c.asked, lead_model.c.model)
-        .where(lead_model.c.connection == connection)
+        .where(lead_model.c.connection == connection, in_time)
         .order_by(lead_model.c.job_run_id.desc())
         .limit(1)
     )

@@ -1,17 +1,23 @@
 """Leads and their changes: saved page by page, read as frames, erased when they are gone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 import polars as pl
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, and_, delete, func, select
 
 from sync.crm.leads import Lead, LeadChange, LeadPage
 from sync.mirror import columns, schema
 from sync.mirror.engine import pulling, reading, writing
+from sync.mirror.read import seen_since
 from sync.mirror.upsert import chunks, storable, upsert
 from sync.mirror.write_deals import put_cursor
+
+LEAD_ACTION = "lead_score"
+"""What the journal calls a write to a lead; `deal_id` is then the lead's."""
+
+WRITTEN = ("written", "confirmed")
 
 _OF_A_LEAD = (schema.lead_score, schema.lead_change, schema.lead)
 
@@ -74,9 +80,47 @@ def count(engine: Engine, connection: str) -> int:
         return snapshot.execute(query).scalar_one()
 
 
+def actual_values(
+    engine: Engine, connection: str, *, not_before: Mapping[str, datetime] | None = None
+) -> dict[str, dict[str, str | None]]:
+    """For each lead the values of our properties in the CRM, as far as known: those read, and over
+    them what we wrote since it was last modified as read. not_before: as for deals."""
+    lead, journal = schema.lead, schema.write_journal
+    ours = lead.c.connection == connection
+    held = select(lead.c.lead_id, lead.c.own, lead.c.modified_at).where(ours)
+    written = (
+        select(journal.c.deal_id, journal.c.after, journal.c.settled_at)
+        .join(lead, and_(ours, lead.c.lead_id == journal.c.deal_id))
+        .where(
+            journal.c.connection == connection,
+            journal.c.action == LEAD_ACTION,
+            journal.c.state.in_(WRITTEN),
+            journal.c.settled_at >= lead.c.modified_at,
+        )
+        .order_by(journal.c.id)
+    )
+    with reading(engine) as snapshot:
+        values = {
+            lead_id: seen_since(own or {}, at, not_before)
+            for lead_id, own, at in snapshot.execute(held)
+        }
+        for lead_id, after, at in snapshot.execute(written):
+            values[lead_id].update(seen_since(after, at, not_before))
+    return values
+
+
 def erase(engine: Engine, connection: str, gone: Collection[str]) -> None:
-    """Everything that is held of these leads."""
+    """Everything that is held of these leads, what was written to them too."""
+    journal = schema.write_journal
     with writing(engine, alone=pulling(connection)) as transaction:
+        for some in chunks(sorted(gone)):
+            transaction.execute(
+                delete(journal).where(
+                    journal.c.connection == connection,
+                    journal.c.action == LEAD_ACTION,
+                    journal.c.deal_id.in_(some),
+                )
+            )
         for table in _OF_A_LEAD:
             for some in chunks(sorted(gone)):
                 transaction.execute(

@@ -196,16 +196,18 @@ def actual_values(
     )
     with reading(engine) as snapshot:
         values: dict[str, dict[str, str | None]] = {
-            deal_id: _since(own, at, not_before) for deal_id, own, at in snapshot.execute(pulled)
+            deal_id: seen_since(own, at, not_before)
+            for deal_id, own, at in snapshot.execute(pulled)
         }
         for deal_id, after, at in snapshot.execute(written):
-            values[deal_id].update(_since(after, at, not_before))
+            values[deal_id].update(seen_since(after, at, not_before))
     return values
 
 
-def _since(
+def seen_since(
     values: Mapping[str, str | None], seen_at: datetime, not_before: Mapping[str, datetime] | None
 ) -> dict[str, str | None]:
+    """Without those that the CRM cannot hold any more, see `actual_values`."""
     since = not_before or {}
     return {k: v for k, v in values.items() if k not in since or seen_at >= since[k]}
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Engine, and_, delete, exists, func, not_, select
 
 from sync.mirror.engine import writing
+from sync.mirror.leads import LEAD_ACTION
 from sync.mirror.metadata import metadata
 from sync.mirror.schema import job_run, write_journal
 
@@ -12,14 +13,16 @@ UNSETTLED = "sending"
 
 
 def forget_journal(engine: Engine, connection: str, *, before: datetime) -> int:
-    """Delete what was written before that; of each deal the last entry stays, and so does what may
-    or may not have arrived. Returns how many."""
+    """Delete what was written before that; of each deal and lead the last entry stays, and so does
+    what may or may not have arrived. Returns how many."""
     later = write_journal.alias()
+    same_kind = (later.c.action == LEAD_ACTION) == (write_journal.c.action == LEAD_ACTION)
     is_last = not_(
         exists(
             select(later.c.id).where(
                 later.c.connection == connection,
                 later.c.deal_id == write_journal.c.deal_id,
+                same_kind,
                 later.c.id > write_journal.c.id,
             )
         )

@@ -17,6 +17,7 @@ _PLAN = (
     Column("before", "In the CRM"),
     Column("after", "To be written"),
 )
+_LEAD_PLAN = (Column("lead_id", "Lead"), *_PLAN[2:])
 _JOURNAL = (
     Column("deal", "Deal"),
     Column("state", "Outcome"),
@@ -46,17 +47,38 @@ def plan_report(
     )
 
 
+def lead_plan_report(
+    connection: str, rows: Sequence[Mapping[str, object]], *, leads: int, enabled: bool
+) -> Report:
+    """`rows`: lead_id, property, before, after; one per value that would change."""
+    notes = [f"{leads} leads, {len(rows)} values. Nothing has been written."]
+    if not enabled:
+        notes.append(
+            f"Lead scores are not written to {connection}: set connections[].leads.write_back to "
+            "true."
+        )
+    return Report(
+        title=f"{connection}: what write-back would write to leads",
+        columns=_LEAD_PLAN,
+        rows=rows,
+        facts={"connection": connection, "leads": leads, "values": len(rows), "enabled": enabled},
+        notes=notes,
+    )
+
+
 def on_screen(report: Report, limit: int) -> Report:
-    """`report` of a plan as a person reads it: the first `limit` rows (0 = all), each deal named
-    once, properties without the prefix that all of them have.
+    """`report` of a plan as a person reads it: the first `limit` rows (0 = all), each deal or lead
+    named once, properties without the prefix that all of them have.
     """
     shown: list[dict[str, object]] = []
     before = None
+    whose = report.columns[0].key
+    named = next(column.key for column in report.columns if column.on_screen)
     for row in report.rows[:limit] if limit else report.rows:
         name = str(row["property"]).removeprefix(_PREFIX)
-        again = row["deal_id"] == before
-        shown.append({**row, "property": name, "deal": "" if again else row["deal"]})
-        before = row["deal_id"]
+        again = row[whose] == before
+        shown.append({**row, "property": name, named: "" if again else row[named]})
+        before = row[whose]
     notes = [f"Each property's name begins with {_PREFIX}."] if shown else []
     if len(shown) < len(report.rows):
         notes.append(f"The first {len(shown)} values are shown; --limit 0 shows all.")

@@ -15,15 +15,18 @@ from sync.crm.base import CrmSink, CrmSource, DealWrite, WriteOutcome, WriteResu
 from sync.errors import DealpulseError, TransientError
 from sync.mirror import read
 from sync.writeback import journal
-from sync.writeback.journal import Entry, Settlement, State
+from sync.writeback.journal import Action, Entry, Settlement, State
 from sync.writeback.plan import PlannedWrite, WritePlan
-from sync.writeback.readback import judge
+from sync.writeback.readback import judge_deal
 
 Progress = Callable[[int, int], None]
 """(deals done, deals in all)."""
 
 READ_BACK_SIZE = 100
 """Deals looked up at once by `reconcile`."""
+
+ReadBack = Callable[[Sequence[Entry]], list[Settlement]]
+"""Reads the rows' records in the CRM and says what became of each write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,19 @@ class ApplyReport:
     left_alone: int
     not_sent: int
     details: tuple[Problem, ...]
+
+    def counts(self) -> dict[str, int]:
+        """For the run's record."""
+        return {
+            "written": self.written,
+            "confirmed": self.confirmed,
+            "differs": self.differs,
+            "missing": self.missing,
+            "merged": self.merged,
+            "rejected": self.rejected,
+            "unknown": self.unknown,
+            "left_alone": self.left_alone,
+        }
 
 
 @dataclass(slots=True)
@@ -88,23 +104,25 @@ def apply(
     plan: WritePlan,
     *,
     sink: CrmSink,
-    source: CrmSource,
+    read_back: ReadBack,
     engine: Engine,
     connection: str,
     run_id: int,
     clock: Clock,
+    action: Action = Action.WRITE_BACK,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ApplyReport:
     """Write `plan`, batch by batch, and read each batch back.
 
-    run_id: the `job_run` row the journal belongs to. should_stop: asked between batches. Errors of
-    sink and source end the run after what is known was settled; the batch in hand is then
-    `unknown`, or `written` where only its reading back failed, and `reconcile` finds out. Raises
-    TransientError too where a whole batch got no answer and more would follow.
+    run_id: the `job_run` row the journal belongs to; action: what its rows are of. should_stop:
+    asked between batches. Errors of sink and read_back end the run after what is known was
+    settled; the batch in hand is then `unknown`, or `written` where only its reading back failed,
+    and `reconcile` finds out. Raises TransientError too where a whole batch got no answer and more
+    would follow.
     """
-    sender = _Sender(sink, source, engine, connection, run_id, clock)
-    refused = journal.refused(engine, connection, at=clock.now())
+    sender = _Sender(sink, read_back, engine, connection, run_id, clock, action)
+    refused = journal.refused(engine, connection, at=clock.now(), action=action)
     writes = [write for write in plan.writes if write.deal_id not in refused]
     tally, done = _Tally(), 0
     while done < len(writes) and not should_stop():
@@ -119,16 +137,21 @@ def apply(
 
 
 def reconcile(
-    *, source: CrmSource, engine: Engine, connection: str, clock: Clock
+    *,
+    read_back: ReadBack,
+    engine: Engine,
+    connection: str,
+    clock: Clock,
+    action: Action = Action.WRITE_BACK,
 ) -> Mapping[State, int]:
     """Settle what an earlier run left open by reading those deals; how many ended in each state.
 
     Must come before planning: what did arrive then counts as held, and is not written again.
     """
-    entries = journal.unsettled(engine, connection)
+    entries = journal.unsettled(engine, connection, [action])
     count: Counter[State] = Counter()
     for start in range(0, len(entries), READ_BACK_SIZE):
-        settlements = _read_back(entries[start : start + READ_BACK_SIZE], source, engine)
+        settlements = read_back(entries[start : start + READ_BACK_SIZE])
         journal.settle(engine, connection, settlements, at=clock.now())
         count.update(settlement.state for settlement in settlements)
     return count
@@ -137,18 +160,24 @@ def reconcile(
 @dataclass(frozen=True, slots=True)
 class _Sender:
     sink: CrmSink
-    source: CrmSource
+    read_back: ReadBack
     engine: Engine
     connection: str
     run_id: int
     clock: Clock
+    action: Action
 
     def send(
         self, writes: Sequence[PlannedWrite]
     ) -> tuple[Mapping[str, Entry], Sequence[Settlement]]:
         """One batch, all the way; the rows and what is known of each in the end."""
         rows = journal.record(
-            self.engine, self.connection, self.run_id, writes, at=self.clock.now()
+            self.engine,
+            self.connection,
+            self.run_id,
+            writes,
+            at=self.clock.now(),
+            action=self.action,
         )
         answered = self._answers(rows)
         self._settle(list(answered.values()))
@@ -157,14 +186,14 @@ class _Sender:
             for row in rows
             if answered[row.trace_id].state in journal.UNSETTLED
         ]
-        read_back = [
+        looked_up = [
             settlement
-            for settlement in _read_back(open_rows, self.source, self.engine)
+            for settlement in (self.read_back(open_rows) if open_rows else ())
             # it may still arrive: only the next run can tell
             if settlement.state is not State.NOT_WRITTEN
         ]
-        self._settle(read_back)
-        answered.update({settlement.trace_id: settlement for settlement in read_back})
+        self._settle(looked_up)
+        answered.update({settlement.trace_id: settlement for settlement in looked_up})
         return {row.trace_id: row for row in rows}, list(answered.values())
 
     def _answers(self, rows: Sequence[Entry]) -> dict[str, Settlement]:
@@ -198,10 +227,13 @@ def _settlement(row: Entry, outcome: WriteOutcome | None) -> Settlement:
     return Settlement(row.trace_id, State(outcome.result.value), outcome.detail)
 
 
-def _read_back(rows: Sequence[Entry], source: CrmSource, engine: Engine) -> list[Settlement]:
-    if not rows:
-        return []
-    ids = sorted({row.deal_id for row in rows})
-    deals = {deal.deal_id: deal for deal in source.read(ids).deals}
-    mirrored = read.deals_by_id(engine, source.connection, ids)
-    return [judge(row, deals.get(row.deal_id), mirrored.get(row.deal_id)) for row in rows]
+def deals_read_back(source: CrmSource, engine: Engine) -> ReadBack:
+    """By reading the deals anew."""
+
+    def read_back(rows: Sequence[Entry]) -> list[Settlement]:
+        ids = sorted({row.deal_id for row in rows})
+        deals = {deal.deal_id: deal for deal in source.read(ids).deals}
+        mirrored = read.deals_by_id(engine, source.connection, ids)
+        return [judge_deal(row, deals.get(row.deal_id), mirrored.get(row.deal_id)) for row in rows]
+
+    return read_back

@@ -219,12 +219,12 @@ def _values(assessed: Assessed, rules: set[str]) -> dict[str, str | None]:
     # Seconds, because a CRM that keeps milliseconds would give back another text than was sent.
     as_of = assessed.as_of.astimezone(UTC).replace(microsecond=0, tzinfo=None)
     return {
-        WIN_PROBABILITY: _rounded(assessed.win_probability),
-        WIN_BY_MONTH: _rounded(assessed.win_probability_by_month),
-        WIN_BY_QUARTER: _rounded(assessed.win_probability_by_quarter),
+        WIN_PROBABILITY: rounded(assessed.win_probability),
+        WIN_BY_MONTH: rounded(assessed.win_probability_by_month),
+        WIN_BY_QUARTER: rounded(assessed.win_probability_by_quarter),
         CALL: assessed.call,
         PREDICTED_CLOSE: day.isoformat() if (day := assessed.predicted_close_on) else None,
-        EXPECTED_AMOUNT: _rounded(assessed.expected_amount),
+        EXPECTED_AMOUNT: rounded(assessed.expected_amount),
         QUALITY_SCORE: str(assessed.quality_score),
         FINDINGS: ";".join(sorted(rules)) or None,
         STALE_DAYS: str(assessed.stale_days),
@@ -233,7 +233,7 @@ def _values(assessed: Assessed, rules: set[str]) -> dict[str, str | None]:
     }
 
 
-def _rounded(value: float | None) -> str | None:
+def rounded(value: float | None) -> str | None:
     """Two decimals, half to even, from the shortest decimal that is this float (not 0.285 as
     0.28499...); never "-0.00".
     """

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, insert, 
 
 from sync.mirror import schema
 from sync.mirror.engine import reading, writing
+from sync.mirror.leads import LEAD_ACTION
 from sync.writeback.fields import Values
 from sync.writeback.plan import PlannedWrite
 
@@ -49,10 +50,11 @@ REFUSED = frozenset({State.REJECTED, State.MISSING, State.MERGED})
 
 
 class Action(StrEnum):
-    """What a row is of. The last two move a deal, see `archiving`; the first only our own
-    properties."""
+    """What a row is of. WRITE_BACK: our own properties of a deal; LEAD_SCORE: of a lead, whose id
+    then stands where the deal's does. The other two move a deal, see `archiving`."""
 
     WRITE_BACK = "write_back"
+    LEAD_SCORE = LEAD_ACTION
     ARCHIVE = "archive"
     UNARCHIVE = "unarchive"
 
@@ -198,38 +200,41 @@ def latest_moves(engine: Engine, connection: str, run_id: int | None = None) -> 
     return _entries(engine, connection, _journal.c.id.in_(latest) & of_run)
 
 
-def history(engine: Engine, connection: str, deal_id: str) -> Sequence[Entry]:
-    """Everything ever sent for one deal, oldest first."""
-    return _entries(engine, connection, _journal.c.deal_id == deal_id)
+def history(
+    engine: Engine, connection: str, record_id: str, *, of_lead: bool = False
+) -> Sequence[Entry]:
+    """Everything ever sent for one deal, or one lead, oldest first."""
+    its = _journal.c.action == LEAD_ACTION if of_lead else _journal.c.action != LEAD_ACTION
+    return _entries(engine, connection, its & (_journal.c.deal_id == record_id))
 
 
-def refused(engine: Engine, connection: str, *, at: datetime) -> Collection[str]:
+def refused(
+    engine: Engine, connection: str, *, at: datetime, action: Action = Action.WRITE_BACK
+) -> Collection[str]:
     """Deals whose last write the CRM refused less than `REFUSED_FOR` ago and that have not been
-    pulled since: the same request would fail again.
+    pulled since: the same request would fail again. Leads: refused less than that ago.
     """
     deal = schema.deal
     latest = (
         select(func.max(_journal.c.id))
         .where(
             _journal.c.connection == connection,
-            _journal.c.action == Action.WRITE_BACK.value,
+            _journal.c.action == action.value,
             _journal.c.planned_at > at - REFUSED_FOR,
         )
         .group_by(_journal.c.deal_id)
     )
-    query = (
-        select(_journal.c.deal_id)
-        .join(
+    query = select(_journal.c.deal_id).where(
+        _journal.c.id.in_(latest),
+        _journal.c.state.in_(sorted(state.value for state in REFUSED)),
+    )
+    if action is Action.WRITE_BACK:
+        query = query.join(
             deal,
             (deal.c.connection == _journal.c.connection)
             & (deal.c.deal_id == _journal.c.deal_id)
             & (deal.c.pulled_at <= _journal.c.planned_at),
         )
-        .where(
-            _journal.c.id.in_(latest),
-            _journal.c.state.in_(sorted(state.value for state in REFUSED)),
-        )
-    )
     with reading(engine) as database:
         return frozenset(database.execute(query).scalars())
 

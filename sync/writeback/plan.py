@@ -23,6 +23,13 @@ from sync.writeback.fields import (
     WIN_PROBABILITY,
     Values,
 )
+from sync.writeback.lead_fields import (
+    LEAD_COMPUTED_AT,
+    LEAD_KINDS,
+    LEAD_PROBABILITY,
+    LEAD_REASONS,
+    LEAD_SCORE,
+)
 
 TOLERANCE: Final[Mapping[str, Decimal]] = {
     WIN_PROBABILITY: Decimal("0.01"),
@@ -31,14 +38,18 @@ TOLERANCE: Final[Mapping[str, Decimal]] = {
     PREDICTED_CLOSE: Decimal(7),
     QUALITY_SCORE: Decimal(1),
     STALE_DAYS: Decimal(7),
+    LEAD_SCORE: Decimal(5),
+    LEAD_PROBABILITY: Decimal("0.02"),
 }
 """A number, or a day, that moved by no more than this is left as it is."""
 
 RELATIVE_TOLERANCE: Final[Mapping[str, Decimal]] = {EXPECTED_AMOUNT: Decimal("0.1")}
 """The same as a share of the value that the CRM holds."""
 
-RIDERS: Final = frozenset({EXPLANATION, COMPUTED_AT})
+RIDERS: Final = frozenset({EXPLANATION, COMPUTED_AT, LEAD_REASONS, LEAD_COMPUTED_AT})
 """Written only where empty, or together with another change."""
+
+_KINDS: Final = {**KINDS, **LEAD_KINDS}
 
 AGEING: Final = frozenset({STALE_DAYS, WIN_BY_MONTH, WIN_BY_QUARTER, CALL, PREDICTED_CLOSE})
 """Change for every deal by the mere passing of time, so they say nothing about a mistake."""
@@ -46,7 +57,8 @@ AGEING: Final = frozenset({STALE_DAYS, WIN_BY_MONTH, WIN_BY_QUARTER, CALL, PREDI
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """One deal's change. `before` and `after` have the same properties, None = empty.
+    """One deal's change, or one lead's, whose id then is the `deal_id`. `before` and `after` have
+    the same properties, None = empty.
 
     moved: the properties whose change makes the write necessary; the others in `after` go along,
     so that what a deal holds is always of one moment. first: the deal carried no value of ours.
@@ -87,22 +99,26 @@ class PlanRow:
 
 
 def plan(
-    desired: Mapping[str, Values], actual: Mapping[str, Values], *, closed: Collection[str]
+    desired: Mapping[str, Values],
+    actual: Mapping[str, Values],
+    *,
+    closed: Collection[str],
+    names: Sequence[str] = PROPERTY_NAMES,
 ) -> WritePlan:
     """The least that makes `actual` hold `desired`.
 
     closed: deals to be cleared where they carry a value of ours; it wins over `desired`. Deals in
-    neither are left alone, as is every property outside `PROPERTY_NAMES`.
+    neither are left alone, as is every property outside `names`.
     """
     writes: list[PlannedWrite] = []
     unchanged = cleared = 0
     closed_ids = frozenset(closed)
     for deal_id in sorted(closed_ids.intersection(actual)):
-        if clearing := _clear(deal_id, actual[deal_id]):
+        if clearing := _clear(deal_id, actual[deal_id], names):
             writes.append(clearing)
             cleared += 1
     for deal_id in sorted(desired.keys() - closed_ids):
-        if change := _change(deal_id, desired[deal_id], actual.get(deal_id, {})):
+        if change := _change(deal_id, desired[deal_id], actual.get(deal_id, {}), names):
             writes.append(change)
         else:
             unchanged += 1
@@ -110,9 +126,9 @@ def plan(
     return WritePlan(tuple(writes), unchanged, cleared)
 
 
-def carrying(actual: Mapping[str, Values]) -> int:
+def carrying(actual: Mapping[str, Values], names: Sequence[str] = PROPERTY_NAMES) -> int:
     """How many deals hold at least one value of ours."""
-    return sum(map(_carries, actual.values()))
+    return sum(_carries(held, names) for held in actual.values())
 
 
 def brake(
@@ -123,6 +139,7 @@ def brake(
     expected: int = 0,
     minimum: int = 50,
     allow: bool = False,
+    records: str = "deals",
 ) -> None:
     """Raise SafetyStop where `plan` changes more than `share` of the deals that already carry our
     values, and at least `minimum` of them. First writes do not count, nor does ageing alone, nor as
@@ -132,17 +149,21 @@ def brake(
     if allow or changes < minimum or changes <= share * carrying:
         return
     raise SafetyStop(
-        f"Nothing was written: the plan would change {changes} of the {carrying} deals that carry "
-        f"dealpulse values (limit {share:.0%}). That is far more than a usual day. Look at it with "
-        "`dealpulse writeback plan`; if it is right, run `dealpulse writeback apply "
+        f"Nothing was written: the plan would change {changes} of the {carrying} {records} that "
+        f"carry dealpulse values (limit {share:.0%}). That is far more than a usual day. Look at "
+        "it with `dealpulse writeback plan`; if it is right, run `dealpulse writeback apply "
         "--allow-mass-change` once."
     )
 
 
 def writeback_plan_rows(
-    plan: WritePlan, names: Mapping[str, str], labels: Mapping[str, str] | None = None
+    plan: WritePlan,
+    names: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+    properties: Sequence[str] = PROPERTY_NAMES,
 ) -> Sequence[PlanRow]:
-    """The plan for display. names: deal id -> title; labels: property -> what people see."""
+    """The plan for display. names: deal id -> title; labels: property -> what people see;
+    properties: in their order."""
     shown = labels or {}
     return [
         PlanRow(
@@ -153,7 +174,7 @@ def writeback_plan_rows(
             write.after[name],
         )
         for write in plan.writes
-        for name in PROPERTY_NAMES
+        for name in properties
         if name in write.after
     ]
 
@@ -163,8 +184,8 @@ def same_value(name: str, left: str | None, right: str | None) -> bool:
     return _meaning(name, left) == _meaning(name, right)
 
 
-def _clear(deal_id: str, held: Values) -> PlannedWrite | None:
-    before = {name: held[name] for name in PROPERTY_NAMES if not _empty(held.get(name))}
+def _clear(deal_id: str, held: Values, names: Sequence[str]) -> PlannedWrite | None:
+    before = {name: held[name] for name in names if not _empty(held.get(name))}
     if not before:
         return None
     return PlannedWrite(
@@ -172,10 +193,12 @@ def _clear(deal_id: str, held: Values) -> PlannedWrite | None:
     )
 
 
-def _change(deal_id: str, wanted: Values, held: Values) -> PlannedWrite | None:
+def _change(
+    deal_id: str, wanted: Values, held: Values, names: Sequence[str]
+) -> PlannedWrite | None:
     differing = [
         name
-        for name in PROPERTY_NAMES
+        for name in names
         if name in wanted and not same_value(name, wanted[name], held.get(name))
     ]
     moved = frozenset(name for name in differing if _moved(name, wanted[name], held.get(name)))
@@ -186,7 +209,7 @@ def _change(deal_id: str, wanted: Values, held: Values) -> PlannedWrite | None:
         before={name: held.get(name) for name in differing},
         after={name: wanted[name] for name in differing},
         moved=moved,
-        first=not _carries(held),
+        first=not _carries(held, names),
     )
 
 
@@ -204,8 +227,8 @@ def _tolerance(name: str, held: Decimal) -> Decimal:
     return TOLERANCE.get(name, Decimal(0)) + RELATIVE_TOLERANCE.get(name, Decimal(0)) * abs(held)
 
 
-def _carries(held: Values) -> bool:
-    return any(not _empty(held.get(name)) for name in PROPERTY_NAMES)
+def _carries(held: Values, names: Sequence[str]) -> bool:
+    return any(not _empty(held.get(name)) for name in names)
 
 
 def _empty(text: str | None) -> bool:
@@ -217,7 +240,7 @@ def _meaning(name: str, text: str | None) -> object:
     if text is None or not text.strip():
         return None
     text = text.strip()
-    match KINDS[name]:
+    match _KINDS[name]:
         case ValueKind.CHOICES:
             return frozenset(part.strip() for part in text.split(";")) - {""} or None
         case ValueKind.DATETIME:

@@ -105,7 +105,7 @@ def test_properties_are_created_once_with_their_group(portal: Portal) -> None:
 
 def test_labels_descriptions_and_options_are_put_right(ready: Portal) -> None:
     ready.client.patch(
-        ready.client.paths.property_named("dealpulse_findings"),
+        ready.client.paths.writing("deals").property_named("dealpulse_findings"),
         {
             "label": "Renamed",
             "options": [
@@ -120,7 +120,9 @@ def test_labels_descriptions_and_options_are_put_right(ready: Portal) -> None:
     ready.sink.ensure_properties(SPECS)
     assert set(statuses(ready).values()) == {PropertyStatus.PRESENT}
     there = ready.client.get(
-        ready.client.paths.property_named("dealpulse_findings"), what="x", expect="name"
+        ready.client.paths.writing("deals").property_named("dealpulse_findings"),
+        what="x",
+        expect="name",
     )
     assert there["label"] == "To put right"
     assert [o["value"] for o in there["options"]] == ["stale", "overdue", "theirs"]

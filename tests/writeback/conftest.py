@@ -26,7 +26,7 @@ from sync.sandbox.company import (
 )
 from sync.sandbox.server import Behaviour, Sandbox, serve
 from sync.writeback import fields, journal
-from sync.writeback.apply import ApplyReport, apply, reconcile
+from sync.writeback.apply import ApplyReport, apply, deals_read_back, reconcile
 from sync.writeback.fields import PROPERTY_NAMES, Values
 from sync.writeback.journal import State
 from sync.writeback.plan import WritePlan, plan
@@ -129,9 +129,11 @@ class Desk:
         self.clock.advance(minutes=1)
         at = self.clock.now()
         run_id = job_runs.start_run(self.engine, "write_back", CONNECTION, at=at)
+        source = how.pop("source", self.source)
         return apply(
             made,
-            **{"sink": self.sink, "source": self.source, **how},
+            **{"sink": self.sink, **how},
+            read_back=deals_read_back(source, self.engine),
             engine=self.engine,
             connection=CONNECTION,
             run_id=run_id,
@@ -141,7 +143,10 @@ class Desk:
     def reconcile(self) -> Mapping[State, int]:
         self.clock.advance(minutes=1)
         return reconcile(
-            source=self.source, engine=self.engine, connection=CONNECTION, clock=self.clock
+            read_back=deals_read_back(self.source, self.engine),
+            engine=self.engine,
+            connection=CONNECTION,
+            clock=self.clock,
         )
 
     def cycle(self, desired: Mapping[str, Values], closed: Sequence[str] = ()) -> ApplyReport:

@@ -1,6 +1,6 @@
 """What the access token may do, tried with the cheapest request for each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from sync.crm.base import AccessCheck
@@ -23,12 +23,21 @@ SCOPES: Final = (
 )
 """All that dealpulse uses; what an app asks for unless the configuration says otherwise."""
 
+LEAD_SCOPES: Final = ("crm.objects.contacts.write", "crm.schemas.contacts.write")
+"""What writing the lead score takes besides."""
+
 _ONE: Final[Query] = [("limit", "1")]
 
 
-def check(client: HubSpotClient) -> list[AccessCheck]:
+def check(client: HubSpotClient, *, writes_leads: bool = False) -> list[AccessCheck]:
     """One result per permission; raises AuthError where the token itself is refused."""
-    return [_tried(what, attempt, scope, use) for what, attempt, scope, use in _attempts(client)]
+    attempts = list(_attempts(client))
+    if writes_leads:
+        writing = _groups(client, "contacts", LEAD_SCOPES)
+        attempts.append(
+            ("contacts' property groups", writing, LEAD_SCOPES[1], "writing the lead score")
+        )
+    return [_tried(what, attempt, scope, use) for what, attempt, scope, use in attempts]
 
 
 def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], str, str]]:
@@ -76,17 +85,19 @@ def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], s
         attempt = listed(paths.deals, f"the {kind} of deals", query)
         yield f"{kind} of deals", attempt, f"crm.objects.{kind}.read", "data quality"
     yield "exchange rates", rates, "settings.currencies.read", "amounts in other currencies"
-    yield "property groups", _groups(client), "crm.schemas.deals.write", "writing"
+    scopes = ("crm.schemas.deals.write", "crm.objects.deals.write")
+    yield "property groups", _groups(client, "deals", scopes), scopes[0], "writing"
 
 
-def _groups(client: HubSpotClient) -> Callable[[], str]:
+def _groups(client: HubSpotClient, objects: str, scopes: Sequence[str]) -> Callable[[], str]:
     def attempt() -> str:
-        answer = client.get(client.paths.groups, what="the property groups", expect="results")
+        path = client.paths.writing(objects).groups
+        answer = client.get(path, what="the property groups", expect="results")
         there = any(group.get("name") == GROUP for group in answer["results"])
         state = "our group is there" if there else "our group is not there yet"
         return (
-            f"readable, {state}; whether crm.schemas.deals.write and crm.objects.deals.write are "
-            "granted shows at the first write-back, since trying would write"
+            f"readable, {state}; whether {' and '.join(scopes)} are granted shows at the first "
+            "write-back, since trying would write"
         )
 
     return attempt

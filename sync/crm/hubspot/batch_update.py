@@ -1,4 +1,4 @@
-"""One batch of writes to deals, with one outcome for each record whatever HubSpot makes of it.
+"""One batch of writes to deals or contacts, with one outcome for each whatever HubSpot makes of it.
 
 HubSpot writes a batch in part (207), or not at all (400, or 207 without results), names the
 record at fault by trace id, by deal id or not at all, and leaves merged deals out in silence.
@@ -22,8 +22,11 @@ _MAY_PASS: Final = ("RATE_LIMIT", "INTERNAL", "TIMEOUT", "LOCK", "UNAVAILABLE")
 class BatchUpdate:
     """Runs one batch; made anew for each."""
 
-    def __init__(self, client: HubSpotClient) -> None:
+    def __init__(self, client: HubSpotClient, objects: str = "deals") -> None:
         self._client = client
+        self._objects = objects
+        self._object = objects.removesuffix("s")
+        self._paths = client.paths.writing(objects)
         self._outcomes: dict[str, WriteOutcome] = {}
 
     def run(self, batch: Sequence[DealWrite]) -> list[WriteOutcome]:
@@ -47,9 +50,9 @@ class BatchUpdate:
         ]
         try:
             answer = self._client.post(
-                self._client.paths.deals_batch_update,
+                self._paths.batch_update,
                 {"inputs": inputs},
-                what=f"writing {len(batch)} deals",
+                what=f"writing {len(batch)} {self._objects}",
                 expect="results",
                 idempotent=True,
             )
@@ -114,12 +117,12 @@ class BatchUpdate:
             self._settle(record, WriteResult.REJECTED, message)
 
     def _look_up(self, record: DealWrite, reason: str) -> None:
-        """What became of a deal that was not written; `reason`: HubSpot's, where it gave one."""
+        """What became of a record that was not written; `reason`: HubSpot's, where it gave one."""
         try:
             found = self._client.get(
-                self._client.paths.deal(record.deal_id),
+                self._paths.record(record.deal_id),
                 [("properties", "hs_object_id")],
-                what=f"deal {record.deal_id}",
+                what=f"{self._object} {record.deal_id}",
                 expect="id",
             )
         except TransientError as error:
@@ -127,7 +130,7 @@ class BatchUpdate:
         except Refused as refusal:
             if refusal.status != 404:
                 raise
-            self._settle(record, WriteResult.MISSING, "no such deal any more")
+            self._settle(record, WriteResult.MISSING, f"no such {self._object} any more")
         else:
             if str(found["id"]) != record.deal_id:
                 self._settle(record, WriteResult.MERGED, f"merged into {found['id']}")

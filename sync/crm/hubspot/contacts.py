@@ -16,6 +16,7 @@ from sync.crm.hubspot import changes, values
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.contact_sink import own
 from sync.crm.hubspot.deal_calls import HISTORY_LIMIT, LIST_LIMIT, modified_at
 from sync.crm.hubspot.in_flight import in_flight
 from sync.crm.hubspot.limits import SEARCH
@@ -61,8 +62,9 @@ class ContactCalls:
     records = "contacts"
     modified = MODIFIED
 
-    def __init__(self, client: HubSpotClient) -> None:
+    def __init__(self, client: HubSpotClient, own_properties: Sequence[str]) -> None:
         self._client = client
+        self._properties = (*PROPERTIES, *own_properties)
 
     def search(self, body: Json, *, what: str) -> Json:
         path = self._client.paths.contacts_search
@@ -78,7 +80,7 @@ class ContactCalls:
     def listed(self, after: str | None) -> Iterator[tuple[list[Json], str | None]]:
         query = [
             ("limit", str(HISTORY_LIMIT)),
-            ("properties", ",".join(PROPERTIES)),
+            ("properties", ",".join(self._properties)),
             ("propertiesWithHistory", ",".join(HISTORIES)),
         ]
         path = self._client.paths.contacts
@@ -94,7 +96,7 @@ class ContactCalls:
         what = "contacts by id"
         body = {
             "inputs": [{"id": each} for each in ids],
-            "properties": list(PROPERTIES),
+            "properties": list(self._properties),
             "propertiesWithHistory": list(HISTORIES),
         }
         path = self._client.paths.contacts_batch_read
@@ -105,14 +107,18 @@ class ContactCalls:
 
 class HubSpotContacts:
     """A `LeadSource`. lookback: how far each pull reaches back behind the last one's start.
+    own_properties: those that we write.
 
     Cursors: `since`, from where changes are still to be read, with `after` during a first load;
     during a pull of changes those of `changes.Window`; always with `read`, see `READ`.
     """
 
-    def __init__(self, client: HubSpotClient, *, lookback: timedelta) -> None:
+    def __init__(
+        self, client: HubSpotClient, *, lookback: timedelta, own_properties: Sequence[str]
+    ) -> None:
         self._client = client
-        self._calls = ContactCalls(client)
+        self._own = tuple(own_properties)
+        self._calls = ContactCalls(client, self._own)
         self._lookback = lookback
 
     def leads(
@@ -130,7 +136,7 @@ class HubSpotContacts:
             return
         window = Window.of(cursor, now=now, lookback=self._lookback)
         for behind, found in changes.changed(self._calls, window, known, _SEEN):
-            yield page({**behind, "read": READ}, found)
+            yield page({**behind, "read": READ}, found, self._own)
 
     def lead_ids(self) -> Iterator[Sequence[str]]:
         return self._calls.ids()
@@ -138,17 +144,17 @@ class HubSpotContacts:
     def _load(self, begun: Cursor) -> Iterator[LeadPage]:
         since = {"since": begun["since"], "read": READ}
         for found, after in self._calls.listed(begun["after"] or None):
-            yield page(since if after is None else {**since, "after": after}, found)
+            yield page(since if after is None else {**since, "after": after}, found, self._own)
 
 
-def page(cursor: Cursor, found: Sequence[Json]) -> LeadPage:
+def page(cursor: Cursor, found: Sequence[Json], own_properties: Sequence[str] = ()) -> LeadPage:
     """Contacts as HubSpot shows them, with their histories, as leads."""
     leads: list[Lead] = []
     told: list[LeadChange] = []
     unparsed = 0
     for record in found:
         doubts = Doubts(str(record["id"]))
-        lead = _lead(record, doubts)
+        lead = _lead(record, doubts, own_properties)
         if lead is not None:
             leads.append(lead)
             told += _changes(lead.lead_id, record.get("propertiesWithHistory") or {}, doubts)
@@ -156,7 +162,7 @@ def page(cursor: Cursor, found: Sequence[Json]) -> LeadPage:
     return LeadPage(cursor, leads, told, unparsed)
 
 
-def _lead(record: Json, doubts: Doubts) -> Lead | None:
+def _lead(record: Json, doubts: Doubts, own_properties: Sequence[str]) -> Lead | None:
     """None, and noted, for one that HubSpot gives no readable dates."""
     held = record.get("properties") or {}
     created = doubts.parse(
@@ -173,6 +179,7 @@ def _lead(record: Json, doubts: Doubts) -> Lead | None:
         source=values.text(held.get("hs_analytics_source")),
         created_at=created,
         modified_at=modified or created,
+        own=own(record, own_properties),
     )
 
 

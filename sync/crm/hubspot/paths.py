@@ -37,10 +37,6 @@ class Paths:
         return f"{self.deals}/batch/read"
 
     @property
-    def deals_batch_update(self) -> str:
-        return f"{self.deals}/batch/update"
-
-    @property
     def contacts(self) -> str:
         return self._crm("objects", "contacts")
 
@@ -62,17 +58,15 @@ class Paths:
 
     @property
     def property_list(self) -> str:
-        return self._crm("properties", "deals")
-
-    def property_named(self, name: str) -> str:
-        return f"{self.property_list}/{quote(name, safe='')}"
+        return self.writing("deals").property_list
 
     @property
     def groups(self) -> str:
-        return f"{self.property_list}/groups"
+        return self.writing("deals").groups
 
-    def group(self, name: str) -> str:
-        return f"{self.groups}/{quote(name, safe='')}"
+    def writing(self, objects: str) -> "WritingPaths":
+        """objects: deals, contacts."""
+        return WritingPaths(self._crm("objects", objects), self._crm("properties", objects))
 
     @property
     def exchange_rates(self) -> str:
@@ -91,3 +85,32 @@ class Paths:
         if self.version == "v3":
             return f"/crm/v3/{family}/{object_type}"
         return f"/crm/{family}/{self.version}/{object_type}"
+
+
+@dataclass(frozen=True, slots=True)
+class WritingPaths:
+    """What one type of object is written by, and its properties defined."""
+
+    objects: str
+    property_list: str
+
+    def record(self, record_id: str) -> str:
+        return f"{self.objects}/{quote(record_id, safe='')}"
+
+    @property
+    def batch_update(self) -> str:
+        return f"{self.objects}/batch/update"
+
+    @property
+    def batch_read(self) -> str:
+        return f"{self.objects}/batch/read"
+
+    def property_named(self, name: str) -> str:
+        return f"{self.property_list}/{quote(name, safe='')}"
+
+    @property
+    def groups(self) -> str:
+        return f"{self.property_list}/groups"
+
+    def group(self, name: str) -> str:
+        return f"{self.groups}/{quote(name, safe='')}"

@@ -23,11 +23,16 @@ BATCH_LIMIT: Final = 100
 
 
 class HubSpotSink:
-    """One HubSpot account, written. `write` touches nothing but our properties."""
+    """One HubSpot account, written. `write` touches nothing but our properties. objects: what is
+    written to; deals, contacts."""
 
-    def __init__(self, connection: str, client: HubSpotClient, clock: Clock) -> None:
+    def __init__(
+        self, connection: str, client: HubSpotClient, clock: Clock, objects: str = "deals"
+    ) -> None:
         self._connection = connection
         self._client = client
+        self._objects = objects
+        self._paths = client.paths.writing(objects)
 
     @property
     def connection(self) -> str:
@@ -64,7 +69,7 @@ class HubSpotSink:
         deal_ids = {record.deal_id for record in batch}
         if len(batch) > BATCH_LIMIT or not len(trace_ids) == len(deal_ids) == len(batch):
             raise ValueError("a batch has at most 100 records, each deal and trace id once")
-        return BatchUpdate(self._client).run(batch)
+        return BatchUpdate(self._client, self._objects).run(batch)
 
     def move(self, batch: Sequence[DealWrite]) -> Sequence[WriteOutcome]:
         """The status follows from the stage. HubSpot dates a closing by itself, so the close date
@@ -74,24 +79,26 @@ class HubSpotSink:
 
     def _listed(self) -> dict[str, Json]:
         answer = self._client.get(
-            self._client.paths.property_list, what="the deal properties", expect="results"
+            self._paths.property_list,
+            what=f"the {self._objects.removesuffix('s')} properties",
+            expect="results",
         )
         return {str(entry.get("name")): entry for entry in answer["results"]}
 
     def _ensure_group(self) -> None:
-        if self._found(self._client.paths.group(properties.GROUP)) is None:
+        if self._found(self._paths.group(properties.GROUP)) is None:
             self._post_once(
-                self._client.paths.groups,
+                self._paths.groups,
                 properties.group(),
-                self._client.paths.group(properties.GROUP),
+                self._paths.group(properties.GROUP),
                 what=f"the property group {properties.GROUP}",
             )
 
     def _create(self, spec: PropertySpec, position: int) -> None:
         there = self._post_once(
-            self._client.paths.property_list,
+            self._paths.property_list,
             properties.definition(spec, position),
-            self._client.paths.property_named(spec.name),
+            self._paths.property_named(spec.name),
             what=f"the property {spec.name}",
         )
         if there is not None:
@@ -127,7 +134,7 @@ class HubSpotSink:
 
     def _put_right(self, spec: PropertySpec, there: Json) -> None:
         self._client.patch(
-            self._client.paths.property_named(spec.name),
+            self._paths.property_named(spec.name),
             properties.correction(spec, there),
             what=f"putting the property {spec.name} right",
         )

@@ -54,6 +54,7 @@ class HubSpotSource:
     lookback: how far each pull reaches back behind the last one's start, since search sees
     changes late. own_properties: ours, which are read back with each deal. extra_properties: what
     the customer asked for besides, as configured. contact_roles: whether they are read.
+    writes_leads: whether `check` looks for that too.
 
     Cursors: `since`, from where changes are still to be read; during a first load those of
     `first_load.LoadState`, during a pull of changes `changes.Window`'s. Their instants are
@@ -70,11 +71,13 @@ class HubSpotSource:
         clock: Clock,
         extra_properties: Sequence[str] = (),
         contact_roles: bool = False,
+        writes_leads: bool = False,
     ) -> None:
         self._connection = connection
         self._client = client
         self._lookback = lookback
         self._roles = contact_roles
+        self._writes_leads = writes_leads
         self._own = tuple(own_properties)
         self._plain = (*mapping.PROPERTIES, *self._own)
         self._extra = ExtraProperties(client, extra_properties, taken=self._plain, clock=clock)
@@ -94,7 +97,7 @@ class HubSpotSource:
 
     def check(self) -> Sequence[AccessCheck]:
         """Raises AuthError where the token itself is refused: nothing else could be tried."""
-        return access.check(self._client)
+        return access.check(self._client, writes_leads=self._writes_leads)
 
     def account(self) -> Account:
         what = "the account's details"

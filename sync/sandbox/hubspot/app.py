@@ -69,7 +69,8 @@ _OBJECTS = (
     Endpoint("PATCH", "/{object_id}", objects.update_object, _WRITE),
     Endpoint("DELETE", "/{object_id}", objects.archive_object, _WRITE),
 )
-_SCHEMA_READ, _SCHEMA_WRITE = _any(*properties.SCHEMA_READ), _any(*properties.SCHEMA_WRITE)
+_SCHEMA_READ, _SCHEMA_WRITE = properties.schema_read, properties.schema_write
+_PIPELINE_READ = _any(*properties.SCHEMA_READ)
 _PROPERTIES = (
     Endpoint("GET", "", properties.list_properties, _SCHEMA_READ),
     Endpoint("POST", "", properties.create_property, _SCHEMA_WRITE),
@@ -85,10 +86,10 @@ _PROPERTIES = (
     Endpoint("DELETE", "/{name}", properties.archive_property, _SCHEMA_WRITE),
 )
 _PIPELINES = (
-    Endpoint("GET", "", pipelines.list_pipelines, _SCHEMA_READ),
-    Endpoint("GET", "/{pipeline_id}", pipelines.read_pipeline, _SCHEMA_READ),
-    Endpoint("GET", "/{pipeline_id}/stages", pipelines.list_stages, _SCHEMA_READ),
-    Endpoint("GET", "/{pipeline_id}/stages/{stage_id}", pipelines.read_stage, _SCHEMA_READ),
+    Endpoint("GET", "", pipelines.list_pipelines, _PIPELINE_READ),
+    Endpoint("GET", "/{pipeline_id}", pipelines.read_pipeline, _PIPELINE_READ),
+    Endpoint("GET", "/{pipeline_id}/stages", pipelines.list_stages, _PIPELINE_READ),
+    Endpoint("GET", "/{pipeline_id}/stages/{stage_id}", pipelines.read_stage, _PIPELINE_READ),
 )
 _OWNER_READ = _any("crm.objects.owners.read")
 _OWNERS = (

@@ -9,7 +9,21 @@ from sync.sandbox.store.refusals import Conflict, Missing
 
 BATCH_LIMIT = 100
 SCHEMA_READ = ("crm.objects.deals.read", "crm.schemas.deals.read")
-SCHEMA_WRITE = ("crm.schemas.deals.write",)
+
+
+def schema_read(call: Call) -> tuple[str, ...]:
+    """Either of them; tasks have no schema scope of their own."""
+    name = _schema(call)
+    return (f"crm.objects.{name}.read", f"crm.schemas.{name}.read")
+
+
+def schema_write(call: Call) -> tuple[str, ...]:
+    return (f"crm.schemas.{_schema(call)}.write",)
+
+
+def _schema(call: Call) -> str:
+    name = kind_of(call).name
+    return name if name == "contacts" else "deals"
 
 
 def list_properties(call: Call) -> Reply:

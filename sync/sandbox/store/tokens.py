@@ -15,6 +15,8 @@ ALL_SCOPES = frozenset(
         "crm.schemas.deals.write",
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
+        "crm.schemas.contacts.read",
+        "crm.schemas.contacts.write",
         "crm.objects.companies.read",
         "crm.objects.owners.read",
         "crm.objects.tasks.read",
