@@ -47,7 +47,11 @@ def available() -> list[str]:
 
 
 def bpic2012() -> Account:
-    """13,087 loan applications as deals; every step of an application or its offer is a stage."""
+    """13,087 loan applications as deals; every step of an application or its offer is a stage.
+
+    Published are those filed by 2012-02-29, with what became of them until 2012-03-14: in the two
+    weeks between nothing new comes in, so these are no weeks of that bank.
+    """
     deals = _read(SHARED / "bpic2012" / "deals.csv.gz").select(
         pl.col("id").alias("deal_id"),
         _instant("created_at"),
@@ -83,7 +87,7 @@ def bpic2012() -> Account:
         pl.col("owner").drop_nulls().last().alias("owner_id"),
     )
     frame = deals.join(latest, on="deal_id", how="left")
-    return _account("bpic2012", frame, changes, stages, date(2011, 10, 1), date(2012, 3, 14))
+    return _account("bpic2012", frame, changes, stages, date(2011, 10, 1), date(2012, 2, 29))
 
 
 def maven() -> Account:

@@ -4,13 +4,14 @@ The conversion table's log-odds are the offset; every attribute adds or takes lo
 shrunk to nothing where there is little to learn from. So few deals give the table, many give more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from forecasting.attributes import Classes
+from forecasting.attributes import ATTRIBUTES, Classes
 from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks
 from forecasting.logistic import Members, fit_logistic, logit, shares
@@ -59,9 +60,14 @@ class Adjustment:
         return Members([*places.values()], self.centre).scores(self.beta) + self.intercept
 
 
-def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustment | None:
-    """The adjustment for `horizon`, or for the longest one that enough deals were followed over;
-    None where there is none.
+def learn(
+    known: Landmarks,
+    table: ConversionTable,
+    horizon: float,
+    attributes: Sequence[str] = ATTRIBUTES,
+) -> Adjustment | None:
+    """The adjustment by `attributes` for `horizon`, or for the longest one that enough deals were
+    followed over; None where there is none.
     """
     found = followed_for(known, horizon, _MOST_ROWS)
     if found is None:
@@ -71,7 +77,7 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Adjustmen
     row = known.row[rows]
     won = known.won[rows] & (known.days[rows] <= horizon)
     offset = logit(table.curves_.by(table.cells(facts), horizon))
-    classes = Classes().fit(facts, row)
+    classes = Classes(attributes).fit(facts, row)
     places = [*classes.places(classes.codes(facts, horizon)).values()]
     centre = shares(places, len(classes.columns()))
     general = np.full(len(rows), len(centre))  # the last column is of all deals

@@ -1,6 +1,6 @@
 """What a deal is and how it has been treated, as classes that an additive model can weigh."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -31,7 +31,8 @@ CUTS: Final[Mapping[str, tuple[str, tuple[float, ...]]]] = {
 DUE: Final = (0.0, 0.5, 1.0, 2.0)
 """Bounds of the close date's classes, as shares of the horizon: overdue, soon, within, after."""
 
-_AMOUNT_SHARES: Final = (0.2, 0.4, 0.6, 0.8)
+_AMOUNT_SHARES: Final = tuple(tenths / 10 for tenths in range(1, 10))
+"""Tenths of the deals: a total weighs each chance by its amount, so sizes are told apart finely."""
 
 ATTRIBUTES: Final = (*NAMED, *CUTS, "due", "amount", "next_step")
 
@@ -40,8 +41,11 @@ class Classes:
     """The classes of each attribute, as found among training rows; `codes` gives any deal's.
 
     A deal whose attribute is unknown, or of a class with fewer than five deals, is of none: the
-    attribute then says nothing about it.
+    attribute then says nothing about it. `attributes`: those that `places` and `columns` speak of.
     """
+
+    def __init__(self, attributes: Sequence[str] = ATTRIBUTES) -> None:
+        self.attributes = attributes
 
     def fit(self, facts: pl.DataFrame, row: Ints) -> Self:
         self.named_: dict[str, list[str]] = {}
@@ -93,7 +97,7 @@ class Classes:
     def places(self, codes: Mapping[str, Ints]) -> dict[str, Ints]:
         """Per attribute that has classes the column of each deal's among `columns`, -1 for none."""
         found, begin = {}, 0
-        for name, size in ((name, self.sizes()[name]) for name in ATTRIBUTES):
+        for name, size in ((name, self.sizes()[name]) for name in self.attributes):
             if size:
                 found[name] = np.where(codes[name] < 0, -1, codes[name] + begin)
             begin += size
@@ -102,7 +106,7 @@ class Classes:
     def columns(self) -> list[str]:
         """The attribute of each class, in order: the columns of a design."""
         sizes = self.sizes()
-        return [name for name in ATTRIBUTES for _ in range(sizes[name])]
+        return [name for name in self.attributes for _ in range(sizes[name])]
 
 
 def _cut(values: pl.Series, bounds: Floats) -> Ints:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from forecasting.combination import (
+    LAST,
     NAME,
     RECORD_SCHEMA,
     How,
@@ -33,11 +34,9 @@ from forecasting.methods.base import TOTALS_SCHEMA, ForecastMethod
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History, Snapshot
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of what an origin's result means; raised when methods or this module change their figures."""
 
-QUARTER: Final = 13
-"""Finished weekly origins that size the common shock: how far forecasts are off lately."""
 YEAR: Final = 52
 """Finished weekly origins that tell how regular a business is, which changes slowly."""
 
@@ -268,7 +267,7 @@ def shocks(
     found: dict[tuple[str, object], Shock] = {}
     for period in periods_in(totals):
         recent, year = (
-            residuals(record, period, origin, method, last=last) for last in (QUARTER, YEAR)
+            residuals(record, period, origin, method, last=last) for last in (LAST, YEAR)
         )
         shock = common_shock(recent, days_left=(period.end - origin).days)
         found[period.kind.value, period.start] = replace(

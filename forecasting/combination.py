@@ -8,12 +8,14 @@ period's total and all its segments, so segments add up. Formula: docs/methods/c
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+import numpy as np
 import polars as pl
 
 from forecasting.deals import Period
 from forecasting.intervals import PRIOR_ORIGINS, PRIOR_SHOCK
+from forecasting.least_variance import shares
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
 
@@ -49,7 +51,7 @@ record says that they win (see `_passed`).
 MARGIN: Final = 0.1
 """How much less than the best other method's a mean squared error on trial has to be."""
 TRIAL: Final = 13
-"""Finished origins that a trial takes: a quarter of weekly ones."""
+"""Finished origins shared with the others that a trial takes: a quarter of weekly ones."""
 
 RECORD_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "origin": pl.Date,
@@ -72,8 +74,8 @@ _FEW_WON: Final = _NOTED.str.starts_with("few_won_deals")
 STAND_IN: Final = _NOTED.str.starts_with("not_enough_history") | _FEW_WON
 """What a method shows for want of history is not its own, and teaches nothing about it."""
 
-_NEARLY_NONE: Final = 1e-6
-"""Without any error a method would take everything; it is a coincidence of few origins."""
+_FORECAST: Final = ("origin", "period_start", "period_end")
+"""What names a forecast of the past, whoever made it."""
 
 _PARTS: Final = tuple(
     f"{part}_{moment}"
@@ -123,74 +125,69 @@ def weigh(
 ) -> Weights:
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
-    "weighted": by the inverse of each method's squared error beyond chance (see `_beyond_chance`)
-    over the last finished origins (see `like`); "chosen": the one with the least squared error. A
-    method without `least` finished origins of its own takes no part. Where none has them: the first
-    of `order` that is able, with a note.
+    Methods are compared on the same finished origins, the last of those at which all of them spoke
+    (see `like`). "weighted": the shares of least squared error (see `least_variance`); "chosen":
+    the one with the least squared error. A method that leaves fewer than `least` origins to compare
+    takes no part. Where no method has them: the first of `order` that is able, with a note.
     """
     finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
-    errors = (
-        finished.filter(pl.col("origin").is_in(recent.implode()))
-        .group_by("method", "variant")
-        .agg(
-            ((pl.col("forecast") - pl.col("actual")) ** 2).mean().alias("mse"),
-            pl.col("variance_rest").mean().alias("by_chance"),
-            (pl.col("actual") - pl.col("won_amount")).abs().mean().alias("rest"),
-            pl.col("origin").n_unique().alias("sample"),
-        )
-        .filter(pl.col("sample") >= least)
-        .sort("mse", "method", "variant")
-    )
-    rows = _passed(
-        [row for row in errors.iter_rows(named=True) if (row["method"], row["variant"]) in able]
-    )
-    if not rows:
-        return _by_order(able, order, len(recent))
-    sample = max(row["sample"] for row in rows)
-    if how == "chosen":
-        return Weights({(rows[0]["method"], rows[0]["variant"]): 1.0}, "chosen", sample)
-    beyond = _beyond_chance(rows)
-    inverse = [1 / each for each in beyond] if all(beyond) else [1.0] * len(rows)
-    whole = sum(inverse)
-    parts = {
-        (row["method"], row["variant"]): part / whole
-        for row, part in zip(rows, inverse, strict=True)
-    }
-    return Weights(parts, "weighted", sample)
-
-
-def _passed(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The methods that may be weighed: those on trial with `TRIAL` finished origins and an error
-    below the best other's by `MARGIN`, and all others. `rows`: by mse, the least first.
-    """
-    regular = [row for row in rows if (row["method"], row["variant"]) not in ON_TRIAL]
+    told = finished.filter(pl.col("origin").is_in(recent.implode()))
+    regular, common = _compared(told, [key for key in able if key not in ON_TRIAL], least)
     if not regular:
-        return []
-    limit = (1 - MARGIN) * regular[0]["mse"]
-    passed = [
-        row
-        for row in rows
-        if (row["method"], row["variant"]) in ON_TRIAL
-        and row["sample"] >= TRIAL
-        and row["mse"] < limit
-    ]
-    return [*passed, *regular]
+        return _by_order(able, order, len(recent))
+    for key in sorted(ON_TRIAL & set(able)):
+        both, shared = _compared(told, [*regular, key], TRIAL)
+        if key in both and len(both) > len(regular) and _passes(shared, both.index(key)):
+            regular, common = both, shared
+    sample = common["origin"].n_unique()
+    errors = common.drop(_FORECAST).to_numpy()
+    if how == "chosen":
+        return Weights({regular[int((errors**2).mean(axis=0).argmin())]: 1.0}, "chosen", sample)
+    rest = _to_come(told.join(common, on=_FORECAST, how="semi"))
+    parts = shares(errors, PRIOR_ORIGINS / sample * (PRIOR_SHOCK * rest) ** 2)
+    return Weights(
+        {key: float(part) for key, part in zip(regular, parts, strict=True) if part > 0},
+        "weighted",
+        sample,
+    )
 
 
-def _beyond_chance(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Per method the squared error that chance does not explain, and the prior: a shock of 10 %
-    that weighs as much as 4 origins.
-
-    All methods look at the same future, so chance is an error that they share and that no weights
-    can lessen; the weights of least variance are inverse to the rest. `rows`: by mse, the least
-    first, whose word is taken for how much chance makes. All above 0, or all 0.
+def _compared(
+    told: pl.DataFrame, keys: Collection[MethodKey], least: int
+) -> tuple[list[MethodKey], pl.DataFrame]:
+    """Those of `keys` that can be compared, the longest records first, and their errors where all
+    of them spoke: `_FORECAST` and a column per method.
     """
-    best, sample = rows[0], max(row["sample"] for row in rows)
-    prior = PRIOR_ORIGINS / sample * (PRIOR_SHOCK * best["rest"]) ** 2
-    chance = min(best["by_chance"], best["mse"])  # it makes no more than the least error seen
-    beyond = [prior + row["mse"] - chance for row in rows]
-    return [max(each, max(beyond) * _NEARLY_NONE) for each in beyond]
+    names = {f"{method}:{variant}": (method, variant) for method, variant in keys}
+    wide = (
+        told.with_columns(
+            pl.concat_str("method", pl.lit(":"), "variant").alias("key"),
+            (pl.col("forecast") - pl.col("actual")).alias("error"),
+        )
+        .filter(pl.col("key").is_in(list(names)))
+        .pivot("key", index=_FORECAST, values="error")
+    )
+    told_by = {name: wide[name].count() for name in names if name in wide.columns}
+    kept: list[str] = []
+    for name in sorted(told_by, key=lambda name: (-told_by[name], name)):
+        shared = wide.drop_nulls(name)
+        if shared["origin"].n_unique() >= least:
+            kept, wide = [*kept, name], shared
+    return [names[name] for name in kept], wide.select(*_FORECAST, *kept)
+
+
+def _passes(errors: pl.DataFrame, place: int) -> bool:
+    """Whether the method in that place errs less than the best other by `MARGIN`."""
+    squares = (errors.drop(_FORECAST).to_numpy() ** 2).mean(axis=0)
+    others = np.delete(squares, place)
+    return bool(squares[place] < (1 - MARGIN) * others.min())
+
+
+def _to_come(told: pl.DataFrame) -> float:
+    """Mean of what was still to come at the origins of `told`."""
+    rest = (told["actual"] - told["won_amount"]).abs().mean()
+    return float(rest) if isinstance(rest, int | float) else 0.0
 
 
 def _by_order(able: Collection[MethodKey], order: Sequence[MethodKey], sample: int) -> Weights:

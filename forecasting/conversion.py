@@ -113,8 +113,9 @@ class ConversionTable:
 
     After `fit`: `curves_` with a row per cell. Cells of one stage lean on each other: a class of
     time in stage takes as its wider curve what the class before it says of deals that are still
-    open, for long stays are rare and those of dead deals are not yet followed for long. A deal of
-    an unknown stage, or whose time in it is unknown, takes the next wider curve.
+    open, for long stays are rare and those of dead deals are not yet followed for long. Deals whose
+    stage nobody knows are a stage of their own, with the time since their creation; a stage never
+    seen before, or an unknown time in one, takes the next wider curve.
     """
 
     def __init__(self, prior_deals: float = PRIOR_DEALS) -> None:
@@ -175,7 +176,6 @@ class ConversionTable:
         pipelines, stages = self.pipelines_.height, self.stages_.height
         pipeline = _index_of(facts, self.pipelines_)
         stage = _index_of(facts, self.stages_)
-        stage = np.where(facts["stage_id"].is_null().to_numpy(), -1, stage)
         age = _age_class(facts)
         by_pipeline = np.where(pipeline >= 0, 1 + pipeline, 0)
         by_stage = 1 + pipelines + stage + np.where(age >= 0, (1 + age) * stages, 0)

@@ -175,7 +175,7 @@ def facts_of(
     """Per deal and instant: stage_id, pipeline_id, owner_id, deal_type, lead_source, amount,
     forecast_category, next_step (whether there is one), stage_days and age_days (since entering
     the stage and since creation; stage_days null where unknown), stage_paced (paced days since
-    entering the stage), due_days (to the close date,
+    entering the stage, since creation where nobody knows the stage), due_days (to the close date,
     negative = overdue), pushes, moves (between stages), route (the stage and how many
     moves it took to get there), quiet_days (since a person changed
     something; null where the history names no people).
@@ -184,6 +184,7 @@ def facts_of(
     created = history.created[row]
     entered = states["entered"].to_numpy()
     inside = entered <= at
+    since = np.where(states["stage_id"].is_null().to_numpy(), created, entered)
     people = tracks["human_change"]
     touched = np.maximum(people.time(people.position(row, at), missing=0), created)
     moves = np.maximum(tracks["stage"].ordinal(row, at) - 1, 0)
@@ -196,7 +197,7 @@ def facts_of(
         (states["next_step"].fill_null("").str.strip_chars() != "").alias("next_step"),
         pl.Series("stage_days", np.where(inside, (at - entered) / DAY_US, np.nan)).fill_nan(None),
         pl.Series(
-            "stage_paced", np.where(inside, pace.between(np.where(inside, entered, at), at), np.nan)
+            "stage_paced", np.where(since <= at, pace.between(np.minimum(since, at), at), np.nan)
         ).fill_nan(None),
         pl.Series("age_days", (at - created) / DAY_US),
         (states["close_date"] - local.dt.date()).dt.total_days().cast(pl.Float64).alias("due_days"),

@@ -38,6 +38,12 @@ FEWEST_WON = 10
 """With fewer won deals than this the priors say more than the account does: the note tells so."""
 
 
+MONEY = ("amount",)
+"""What the table weighs besides stage and time: sums of money are wrong where large deals are won
+less often than small ones.
+"""
+
+
 @register("multivariable")
 class Multivariable:
     """`learned`: "table" takes stage and time in stage alone, "additive" everything that is known,
@@ -93,12 +99,16 @@ class Multivariable:
 
     def adjustment(self, horizon: float) -> Adjustment | Boosting | None:
         """What the attributes add within `horizon` days; None where too few wins say anything."""
-        if self.learned == "table":
-            return None
         learned_for = nearest(horizon)
         if learned_for not in self._adjustments:
-            learner = boosting.learn if self.learned == "boosted" else learn
-            self._adjustments[learned_for] = learner(self._known, self.table_, learned_for)
+            known, table = self._known, self.table_
+            if self.learned == "boosted":
+                found: Adjustment | Boosting | None = boosting.learn(known, table, learned_for)
+            elif self.learned == "table":
+                found = learn(known, table, learned_for, MONEY)
+            else:
+                found = learn(known, table, learned_for)
+            self._adjustments[learned_for] = found
         return self._adjustments[learned_for]
 
     def days_to(self, day: date, snapshot: Snapshot) -> float:

@@ -101,3 +101,30 @@ def test_the_table_in_pandas_counts_every_deal_open_on_a_monday(tmp_path: Path) 
         opened += then.height
         won += later.filter((pl.col("status") == "won") & within).height
     assert (told["rows"], told["won"]) == (opened, won)
+
+
+@pytest.mark.skipif(
+    not {"bpic2012", "maven"} <= set(datasets.available()),
+    reason="../shared/data is not beside the checkout",
+)
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        (
+            "bpic2012",
+            {"1 week": {"last_period": 0.302, "mean_8": 0.239}, "4 weeks": {"last_period": 0.174}},
+        ),
+        (
+            "maven",
+            {"1 week": {"last_period": 0.225, "mean_8": 0.235}, "4 weeks": {"last_period": 0.242}},
+        ),
+    ],
+)
+def test_the_naive_methods_score_what_was_published_for_them(
+    name: str, published: dict[str, dict[str, float]]
+) -> None:
+    (case,) = (case for case in forecast.cases() if case.name == name)
+    for found in forecast.run(case, [METHODS["historical"](model="mean")]):
+        wapes = {row["variant"]: row["wape"] for row in found["totals"] if row["method"] == "naive"}
+        for variant, wape in published[found["horizon"]].items():
+            assert wapes[variant] == pytest.approx(wape, abs=0.0006)

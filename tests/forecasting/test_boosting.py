@@ -38,7 +38,7 @@ def test_contributions_add_up_to_the_chance() -> None:
     learned = method.adjustment(HORIZON)
     assert isinstance(learned, boosting.Boosting)
     parts = learned.contributions(facts, HORIZON)
-    table = Multivariable("table").fit(now(*BUSY, STAGES)).chances(facts, HORIZON)
+    table = method.table_.curves_.by(method.table_.cells(facts), HORIZON)
     summed = expit(logit(table) + np.sum(list(parts.values()), axis=0))
     assert summed == pytest.approx(method.chances(facts, HORIZON), abs=1e-9)
 

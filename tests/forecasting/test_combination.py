@@ -54,29 +54,44 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
-def test_weights_are_inverse_to_the_squared_error_beyond_chance() -> None:
-    """MSE of 100 and 400, of which chance explains 25; a shock of 10 % of the 90 that were to come
-    weighs as 4 origins beside 3.
+def test_weights_are_those_of_least_variance() -> None:
+    """Mean squares of 100 and 400, a mean product of 200 / 3; a shock of 10 % of the 90 that were
+    to come weighs as 4 origins beside 3.
     """
-    weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, 20.0, -20.0]}))
-    prior = 4 / 3 * 9.0**2
-    beyond = {A: prior + 75, B: prior + 375}
-    assert weights.parts[A] == pytest.approx(beyond[B] / (beyond[A] + beyond[B]))
+    weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, -20.0, -20.0]}))
+    own, shared = 4 / 3 * 9.0**2, 200 / 3
+    first, second = 400 + own - shared, 100 + own - shared
+    assert weights.parts[A] == pytest.approx(first / (first + second))
     assert sum(weights.parts.values()) == pytest.approx(1)
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
 
 
 def test_errors_well_below_a_tenth_of_what_is_to_come_tell_methods_hardly_apart() -> None:
-    """MSE of 1 and 16; chance claims 25, but makes no more than the least error seen."""
-    prior = 4 / 8 * 9.0**2
-    parts = weighed(record({A: [1.0] * 8, B: [4.0] * 8})).parts
-    assert parts[A] == pytest.approx((prior + 15) / (2 * prior + 15))
+    parts = weighed(record({A: [1.0, -1.0] * 4, B: [4.0, 4.0] * 4})).parts
+    own = 4 / 8 * 9.0**2
+    assert parts[A] == pytest.approx((own + 16) / (2 * own + 17))
     assert 0.5 < parts[A] < 0.6
 
 
 def test_a_longer_record_tells_methods_further_apart() -> None:
-    few, many = (weighed(record({A: [10.0] * n, B: [20.0] * n})).parts[A] for n in (3, 20))
-    assert 0.5 < few < many < 375 / (375 + 75)
+    def part(times: int) -> float:
+        return weighed(record({A: [10.0, -10.0] * times, B: [20.0, 20.0] * times})).parts[A]
+
+    assert 0.5 < part(2) < part(13) < 400 / 500
+
+
+def test_what_errs_alike_and_more_gets_nothing() -> None:
+    """The mean of both errs more than the better one alone, whatever the worse one's share."""
+    assert weighed(record({A: [10.0] * 20, B: [30.0] * 20})).parts == {A: 1.0}
+
+
+def test_methods_are_compared_on_the_same_origins() -> None:
+    """B, which did not speak in the hard weeks, errs more in those at which both spoke."""
+    history = record({A: [10.0, -10.0] * 3 + [90.0] * 3, B: [12.0] * 6})
+    weights = weighed(history)
+    assert weights.sample == 6
+    assert weights.parts[A] > 0.5
+    assert weighed(history, how="chosen").parts == {A: 1.0}
 
 
 def test_few_won_deals_teach_nothing_and_speak_last() -> None:
