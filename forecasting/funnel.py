@@ -24,7 +24,7 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class FunnelStage:
-    """`among`: the CRM's own stages that count as this one."""
+    """`among`: the CRM's own stages that count as this one; of several at once the last counts."""
 
     name: str
     among: tuple[str, ...]
@@ -92,14 +92,26 @@ def moves(changes: pl.DataFrame, definition: Definition, as_of: datetime | None)
     """lead_id, changed_at, order, rank; null rank = a stage outside of the funnel, or none. None =
     all that is known.
     """
-    ranks = {value: rank for rank, s in enumerate(definition.stages) for value in s.among}
     known = pl.lit(True) if as_of is None else pl.col("changed_at") <= as_of
-    return changes.filter((pl.col("field") == "stage") & known).select(
+    told = changes.filter((pl.col("field") == "stage") & known)
+    ranks = _ranks(told["value"].drop_nulls().unique().to_list(), definition)
+    return told.select(
         "lead_id",
         "changed_at",
         order=pl.col("ordinal"),
         rank=pl.col("value").replace_strict(ranks, default=None, return_dtype=pl.Int64),
     )
+
+
+def _ranks(values: Sequence[str], definition: Definition) -> dict[str, int]:
+    """Of those that are in the funnel."""
+    counts_as = {part: rank for rank, s in enumerate(definition.stages) for part in s.among}
+    found: dict[str, int] = {}
+    for value in values:
+        ranks = [counts_as[part] for part in value.split(";") if part in counts_as]
+        if ranks:
+            found[value] = max(ranks)
+    return found
 
 
 def conversion(

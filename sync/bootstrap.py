@@ -45,6 +45,7 @@ from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
+from sync.crm.pipedrive.leads import PipedriveLeads
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.sink import PipedriveSink
@@ -237,23 +238,35 @@ class App:
             ),
             clock=self.clock,
         )
+        lookback = timedelta(minutes=settings.lookback_minutes)
+        memory = self.memories.setdefault(settings.name, Memory())
         specs = specs_in(self.config.language)
         known = read.account(self.engine, settings.name)
         source = PipedriveSource(
             settings.name,
             client,
-            lookback=timedelta(minutes=settings.lookback_minutes),
+            lookback=lookback,
             rescan_open=timedelta(hours=settings.rescan_open_hours),
             own_properties=specs,
             state=state,
             clock=self.clock,
             rates=rates_for(self.config, known.home_currency if known else None),
-            memory=self.memories.setdefault(settings.name, Memory()),
+            memory=memory,
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
         follow_ups = PipedriveFollowUps(client, source.reader, state)
         used = traffic.limiter.used
-        return Connected(settings, source, sink, lambda: client.requests, used, follow_ups)
+        every = timedelta(minutes=settings.leads.every_minutes)
+        leads = PipedriveLeads(source.reader, lookback=lookback, every=every, memory=memory)
+        return Connected(
+            settings,
+            source,
+            sink,
+            lambda: client.requests,
+            used,
+            follow_ups,
+            lead_source=leads if settings.leads.enabled else None,
+        )
 
     def context(
         self,

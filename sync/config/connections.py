@@ -49,6 +49,36 @@ class CrmConnection(Strict):
     )
 
 
+class Leads(Strict):
+    enabled: bool = Field(
+        False,
+        description="Mirror contacts as leads (lifecycle, owner, source, engagement; no names, no "
+        "addresses) for `dealpulse funnel` and `dealpulse leads`.",
+    )
+
+
+class HubSpotLeads(Leads):
+    write_back: bool = Field(
+        False,
+        description="Write the lead score to the contact. Look at `dealpulse writeback plan` "
+        "first; nothing is ever written while this is false.",
+    )
+
+
+class PipedriveLeads(Leads):
+    enabled: bool = Field(
+        False,
+        description="Mirror the leads of the inbox (state, labels, owner, source, calls, meetings "
+        "and mails; no names, no addresses) for `dealpulse funnel` and `dealpulse leads`.",
+    )
+    every_minutes: float = Field(
+        60,
+        ge=1,
+        description="How often they are read. Each time costs about 100 of the company's daily "
+        "tokens.",
+    )
+
+
 class ApiConnection(CrmConnection):
     """A CRM that is called over HTTP."""
 
@@ -72,6 +102,7 @@ class ApiConnection(CrmConnection):
     )
     oauth: OAuth
     webhooks: HubSpotWebhooks | PipedriveWebhooks
+    leads: Leads
 
     @property
     def access(self) -> str:
@@ -79,19 +110,6 @@ class ApiConnection(CrmConnection):
         if self.oauth.client_id is None:
             return f"{self.name} takes its token from {self.token_env}."
         return f"{self.name} uses OAuth: `dealpulse connect {self.name}` grants access anew."
-
-
-class Leads(Strict):
-    enabled: bool = Field(
-        False,
-        description="Mirror contacts as leads (lifecycle, owner, source, engagement; no names, no "
-        "addresses) for `dealpulse funnel` and `dealpulse leads`.",
-    )
-    write_back: bool = Field(
-        False,
-        description="Write the lead score to the contact. Look at `dealpulse writeback plan` "
-        "first; nothing is ever written while this is false.",
-    )
 
 
 class HubSpotConnection(ApiConnection):
@@ -113,7 +131,9 @@ class HubSpotConnection(ApiConnection):
     webhooks: HubSpotWebhooks = Field(
         default_factory=HubSpotWebhooks, description="Changes told by HubSpot at once; hints only."
     )
-    leads: Leads = Field(default_factory=Leads, description="Contacts as leads; off by default.")
+    leads: HubSpotLeads = Field(
+        default_factory=HubSpotLeads, description="Contacts as leads; off by default."
+    )
     extra_properties: list[PropertyPattern] = Field(
         default_factory=list,
         description="Deal properties to mirror besides those that dealpulse needs: internal names, "
@@ -152,6 +172,9 @@ class PipedriveConnection(ApiConnection):
         description="The company's daily budget, where Pipedrive does not tell it: "
         "30,000 x plan multiplier x seats. None = as told, else 30,000.",
         examples=[60_000],
+    )
+    leads: PipedriveLeads = Field(
+        default_factory=PipedriveLeads, description="The leads inbox; off by default."
     )
     rescan_open_hours: float = Field(
         6,

@@ -12,26 +12,28 @@ class FunnelStage(Strict):
     among: list[str] = Field(
         min_length=1,
         description="The CRM's own lifecycle stages that count as this one, by internal name or "
-        "id (a custom stage of HubSpot's is a number).",
+        "id (a custom stage of HubSpot's is a number). Pipedrive: lead, label:NAME, deal, won, "
+        "lost, archived, deleted.",
     )
 
 
 _USUAL: Final = (
     ("visitor", ["subscriber"]),
     ("lead", ["lead"]),
-    ("mql", ["marketingqualifiedlead"]),
-    ("sql", ["salesqualifiedlead"]),
-    ("opportunity", ["opportunity"]),
-    ("customer", ["customer", "evangelist"]),
+    ("mql", ["marketingqualifiedlead", "label:Warm"]),
+    ("sql", ["salesqualifiedlead", "label:Hot"]),
+    ("opportunity", ["opportunity", "deal"]),
+    ("customer", ["customer", "evangelist", "won"]),
 )
-"""HubSpot's own lifecycle."""
+"""HubSpot's own lifecycle, and what comes nearest to it in Pipedrive."""
 
 
 class Funnel(Strict):
     stages: list[FunnelStage] = Field(
         default_factory=list,
         description="The funnel from first to last stage; none = HubSpot's own: visitor "
-        "(subscriber), lead, mql, sql, opportunity, customer. Changed, it begins a new version: "
+        "(subscriber), lead, mql, sql, opportunity, customer; of Pipedrive a lead, one labelled "
+        "Warm, one labelled Hot, a deal, a won deal. Changed, it begins a new version: "
         "past figures keep theirs.",
         examples=[
             [{"name": "lead", "among": ["lead"]}, {"name": "customer", "among": ["customer"]}]

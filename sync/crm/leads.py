@@ -16,7 +16,8 @@ from sync.crm.base import CrmSink, Cursor, KnownVersions
 class LeadField(StrEnum):
     """What of a lead has a history. Values in changes are text, None = empty.
 
-    stage: the CRM's own id of the lifecycle stage. source: its own name of where it came from.
+    stage: the CRM's own id of the lifecycle stage; where a lead is in several at once, all of them
+    with `;` between. source: its own name of where it came from.
     page_views, submissions, email_clicks, email_opens: how many so far, whole numbers.
     contacted_at: our last call, mail or meeting; replied_at: the lead's last answer; met_at: the
     last meeting; all three ISO 8601 in UTC.
@@ -37,6 +38,8 @@ class LeadField(StrEnum):
 class Lead:
     """A lead as the CRM holds it now. `source`: the CRM's own name of where it came from. `own`:
     our properties' values as text, None = empty; those that are not there are left out.
+    person_id, deal_id: whose lead it is and the deal that it became, where those are records of
+    their own. known_since: what is known of its past begins then; None = it is known whole.
     """
 
     lead_id: str
@@ -46,6 +49,9 @@ class Lead:
     created_at: datetime
     modified_at: datetime
     own: Mapping[str, str | None] = field(default_factory=dict)
+    person_id: str | None = None
+    deal_id: str | None = None
+    known_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,33 @@ class LeadChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Engagement:
+    """Something that happened at `at` with a lead, or with a person or a deal and so with each of
+    their leads that there were by then. `field`: of those whose values are instants."""
+
+    field: LeadField
+    at: datetime
+    lead_id: str | None = None
+    person_id: str | None = None
+    deal_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LeadPage:
-    """Committed together with `cursor`, or not at all. `unparsed`: values that were left out."""
+    """Committed together with `cursor`, or not at all. `unparsed`: values that were left out.
+
+    history_read: False where the CRM keeps none: another stage than the last known one is a change
+    found by comparing, and what a lead no longer tells (its source, its person) stays as it was.
+    left_out: what could not be read for want of a scope, each with what to do; the rest goes on.
+    """
 
     cursor: Cursor
     leads: Sequence[Lead] = ()
     changes: Sequence[LeadChange] = ()
     unparsed: int = 0
+    engagements: Sequence[Engagement] = ()
+    history_read: bool = True
+    left_out: Sequence[str] = ()
 
 
 class LeadSource(Protocol):
@@ -80,7 +106,7 @@ class LeadSource(Protocol):
         interrupted goes on at the last committed page's cursor. `known`: as for deals."""
 
     def lead_ids(self) -> Iterator[Sequence[str]]:
-        """The ids of all that there are now."""
+        """The ids of all that there are now; of those with a `deal_id` some may be missing."""
 
 
 class LeadSink(CrmSink, Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sync.config.model import Connection, HubSpotConnection
+from sync.config.model import ApiConnection, Connection, HubSpotConnection
 from sync.jobs import backtest
 from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
@@ -41,10 +41,10 @@ def cycle(settings: Connection) -> Sequence[Job]:
 
 
 def leads_cycle(settings: Connection) -> Sequence[Job]:
-    if not isinstance(settings, HubSpotConnection) or not settings.leads.enabled:
+    if not isinstance(settings, ApiConnection) or not settings.leads.enabled:
         return []
-    write = [LEAD_WRITE_BACK] if settings.leads.write_back else []
-    return [LEADS, FUNNEL, LEAD_SCORE, *write]
+    writes = isinstance(settings, HubSpotConnection) and settings.leads.write_back
+    return [LEADS, FUNNEL, LEAD_SCORE, *([LEAD_WRITE_BACK] if writes else [])]
 
 
 def writing(settings: Connection) -> Sequence[Job]:

@@ -91,6 +91,7 @@ def _basis(
         "left_out": {
             "never_in_funnel": held.height - known,
             "touched_before": int(answers["before"].sum()),
+            "past_not_known": held.height - held["known_since"].null_count(),
         },
     }
 

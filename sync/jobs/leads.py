@@ -43,6 +43,7 @@ def _pull(ctx: JobContext, source: LeadSource) -> Counts:
         counts["leads"] += len(page.leads)
         counts["changes"] += len(page.changes)
         counts["unparsed"] += page.unparsed
+        ctx.notes.extend(text for text in page.left_out if text not in ctx.notes)
         ctx.progress.step("leads", counts["leads"], None)
         if ctx.should_stop():
             raise Stopped
@@ -60,7 +61,7 @@ def _erase_gone(ctx: JobContext, source: LeadSource) -> Counts:
     write.save_cursor(ctx.engine, ctx.connection, CENSUS, due, at=now)
     if last is None:  # all of them were listed just now
         return {}
-    held = leads.lead_ids(ctx.engine, ctx.connection)
+    held = leads.listed_ids(ctx.engine, ctx.connection)
     there: set[str] = set()
     for ids in source.lead_ids():
         there.update(ids)

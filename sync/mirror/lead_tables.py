@@ -16,6 +16,11 @@ lead = Table(
     Column("created_at", Instant, nullable=False),
     Column("modified_at", Instant, nullable=False),
     Column("own", Json, comment="Our properties as the CRM holds them; null = not read."),
+    Column("person_id", String, comment="Whose lead it is, where that is a record of its own."),
+    Column("deal_id", String, comment="What it became, where that is a record of its own."),
+    Column("known_since", Instant, comment="Its past is known from then on; null = whole."),
+    Index(None, "connection", "person_id"),
+    Index(None, "connection", "deal_id"),
     comment="Contacts on their way to become customers; erased here once gone there. Written by "
     "leads.",
 )

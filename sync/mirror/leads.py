@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Engine, and_, delete, func, select
 
 from sync.crm.leads import Lead, LeadChange, LeadPage
-from sync.mirror import columns, schema
+from sync.mirror import columns, lead_comparison, schema
 from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.read import seen_since
 from sync.mirror.upsert import chunks, storable, upsert
@@ -29,13 +29,19 @@ def save_page(
     may keep only the latest ones."""
     with writing(engine, alone=pulling(connection)) as transaction:
         leads = {lead.lead_id: _lead(connection, lead) for lead in page.leads}
+        if not page.history_read:
+            lead_comparison.keep_what_is_no_longer_told(transaction, connection, leads)
         upsert(transaction, schema.lead, list(leads.values()))
         upsert(transaction, schema.lead_change, [_change(connection, c) for c in page.changes])
+        if not page.history_read:
+            found = lead_comparison.moves(transaction, connection, leads)
+            found += lead_comparison.spread(transaction, connection, page.engagements)
+            upsert(transaction, schema.lead_change, [_change(connection, c) for c in found])
         put_cursor(transaction, connection, stream, page.cursor, at)
 
 
 def _lead(connection: str, lead: Lead) -> dict[str, object]:
-    texts = ("stage", "owner_id", "source")
+    texts = ("stage", "owner_id", "source", "person_id", "deal_id")
     row = {"connection": connection, **asdict(lead)}
     stored = {name: None if row[name] is None else storable(row[name]) for name in texts}
     return row | stored | {"own": dict(lead.own)}
@@ -66,10 +72,13 @@ def known_versions(
     return found
 
 
-def lead_ids(engine: Engine, connection: str) -> set[str]:
+def listed_ids(engine: Engine, connection: str) -> set[str]:
+    """Of those that the CRM should still list; one that became a deal it need not."""
     table = schema.lead
     with reading(engine) as snapshot:
-        query = select(table.c.lead_id).where(table.c.connection == connection)
+        query = select(table.c.lead_id).where(
+            table.c.connection == connection, table.c.deal_id.is_(None)
+        )
         return set(snapshot.execute(query).scalars())
 
 
@@ -139,6 +148,7 @@ def lead_frame(engine: Engine, connection: str) -> pl.DataFrame:
             owner.c.name.label("owner"),
             lead.c.source,
             lead.c.created_at,
+            lead.c.known_since,
         )
         .select_from(
             lead.outerjoin(

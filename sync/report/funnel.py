@@ -111,6 +111,8 @@ def _measured(
 
 _LEFT_OUT: Final = {
     "never_in_funnel": "{} contacts never were in a stage of the funnel",
+    "past_not_known": "what {} leads went through before they were first read, as far as the CRM "
+    "does not tell it",
     "touched_before": "{} leads had been in touch before they were due: owed no first response",
 }
 

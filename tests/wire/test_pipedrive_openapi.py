@@ -36,6 +36,10 @@ FOLLOW_UP = {"subject": "Call", "type": "call", "deal_id": 1, "due_date": "2026-
 FIELD = {"field_name": "Chance", "field_type": "enum", "options": [{"label": "High"}]}
 EXTRAS = "include_fields=ui_visibility,important_fields,required_fields"
 
+MAILS = "last_incoming_mail_time,last_outgoing_mail_time"
+LEAD = "LEAD"
+"""Stands for the id of the lead that is there; it is drawn."""
+
 EXCHANGES = [
     Exchange("v2", "GET", "/deals", "/deals"),
     Exchange("v2", "GET", "/deals/archived", "/deals/archived"),
@@ -51,6 +55,8 @@ EXCHANGES = [
     Exchange("v2", "POST", "/activities", "/activities", FOLLOW_UP),
     Exchange("v2", "PATCH", "/activities/{id}", "/activities/1", {"done": False}),
     Exchange("v2", "DELETE", "/activities/{id}", "/activities/1"),
+    Exchange("v2", "GET", "/persons", f"/persons?include_fields={MAILS}"),
+    Exchange("v2", "GET", "/persons/{id}", f"/persons/1001?include_fields={MAILS}"),
     Exchange("v2", "GET", "/pipelines", "/pipelines"),
     Exchange("v2", "GET", "/pipelines/{id}", "/pipelines/1"),
     Exchange("v2", "GET", "/stages", "/stages?limit=1"),
@@ -63,6 +69,11 @@ EXCHANGES = [
     Exchange("v1", "GET", "/deals/summary", "/deals/summary"),
     Exchange("v1", "GET", "/deals/{id}/changelog", "/deals/1/changelog"),
     Exchange("v1", "GET", "/deals/{id}/flow", "/deals/1/flow?items=dealChange"),
+    Exchange("v1", "GET", "/leads", "/leads"),
+    Exchange("v1", "GET", "/leads/archived", "/leads/archived"),
+    Exchange("v1", "GET", "/leads/{id}", f"/leads/{LEAD}"),
+    Exchange("v1", "GET", "/leadLabels", "/leadLabels"),
+    Exchange("v1", "GET", "/leadSources", "/leadSources"),
     Exchange("v1", "GET", "/notes", "/notes?limit=1"),
     Exchange("v1", "GET", "/goals/find", "/goals/find?type.name=deals_won"),
     Exchange(
@@ -123,6 +134,12 @@ KNOWN_DIFFERENCES = [
     Difference("in the example", "v1/notes", extras("pinned_to_lead_flag")),
     Difference("sums are keyed by the currencies there are", "v1/deals", extras("NOK")),
     Difference("v1 pages say where they are", "v1/deals", extras("pagination")),
+    Difference("null on ordinary persons", "v2/persons", nulls("org_id picture_id")),
+    Difference(
+        "may be asked for and is then there",
+        "v2/persons",
+        extras("last_incoming_mail_time last_outgoing_mail_time"),
+    ),
     Difference(
         "goals have an envelope of their own",
         "v1/goals",
@@ -148,6 +165,9 @@ def client() -> Iterator[PipedriveClient]:
         crm.archive("4")
         crm.add_note("1", "one")
         crm.add_note("1", "two")
+        person = crm.inbox.add_person("Sigrid Solberg", "sigrid@hemmelig.example")
+        crm.inbox.label(crm.inbox.create("open", person_id=person), "Hot", "Cold")
+        crm.inbox.archive(crm.inbox.create("old", person_id=person))
         crm.add_goal(
             {
                 "title": "Won",
@@ -170,9 +190,8 @@ def named(exchange: Exchange) -> str:
 
 def deviating(client: PipedriveClient, exchange: Exchange) -> set[str]:
     """`null NAME` and `extra NAME` of one answer, whatever depth; others with their whole path."""
-    response = client.send(
-        exchange.method, f"/api/{exchange.version}{exchange.asked}", json=exchange.body
-    )
+    asked = exchange.asked.replace(LEAD, client.crm.inbox.listed(archived=False)[0].id)
+    response = client.send(exchange.method, f"/api/{exchange.version}{asked}", json=exchange.body)
     assert response.status_code == 200, response.text
     body = response.json()
     found = deviations(exchange.version, exchange.method, exchange.described, body)
@@ -240,19 +259,30 @@ def test_custom_fields_have_the_types_described() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/deals", "/deals/archived", "/activities", "/stages", "/pipelines", "/dealFields"]
+    ("version", "path"),
+    [
+        ("v2", "/deals"),
+        ("v2", "/deals/archived"),
+        ("v2", "/activities"),
+        ("v2", "/stages"),
+        ("v2", "/pipelines"),
+        ("v2", "/dealFields"),
+        ("v2", "/persons"),
+        ("v1", "/leads"),
+        ("v1", "/leads/archived"),
+    ],
 )
-def test_lists_take_the_parameters_described(path: str) -> None:
+def test_lists_take_the_parameters_described(version: str, path: str) -> None:
     """With unknown ones refused, each described one has to be accepted or found ill-formed."""
-    described = [parameter["name"] for parameter in operation("v2", "GET", path)["parameters"]]
+    described = [parameter["name"] for parameter in operation(version, "GET", path)["parameters"]]
     strict = PipedriveBehaviour(unknown_query="error", bursts=False)
     with serve_pipedrive(company(deal("a")), clock=FakeClock(), behaviour=strict) as sandbox:
         client = PipedriveClient(sandbox, FakeClock())
-        assert "not allowed for this request" in client.get(f"/api/v2{path}", x="1").text
+        assert "not allowed for this request" in client.get(f"/api/{version}{path}", x="1").text
         for name in described:
             assert (
                 "not allowed for this request"
-                not in client.get(f"/api/v2{path}", **{name: "1"}).text
+                not in client.get(f"/api/{version}{path}", **{name: "1"}).text
             )
         client.session.close()
 

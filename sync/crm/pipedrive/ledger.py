@@ -31,6 +31,7 @@ class Purpose(Enum):
 
     READ = 1.0
     WRITE = 0.85
+    LEADS = 0.75
     HISTORY = 0.6
 
 

@@ -59,6 +59,8 @@ class Memory:
     pipelines: Kept[Pipelines] = field(default_factory=Kept)
     owners: Kept[Sequence[Owner]] = field(default_factory=Kept)
     own: Kept[Mapping[str, OwnField]] = field(default_factory=Kept)
+    lead_labels: Kept[Mapping[str, str]] = field(default_factory=Kept)
+    strange_labels: set[str] = field(default_factory=set)
     _met: set[tuple[str, str]] = field(default_factory=set)
 
     def meet(self, stages: AbstractSet[str], owners: AbstractSet[str]) -> None:

@@ -1,7 +1,7 @@
 """Endpoint -> path, and what a call costs of the company's daily tokens.
 
 Two generations side by side: what v2 has is read there (it is cheaper, and v1's twin may vanish);
-users, changelog and summary exist in v1 only.
+users, leads, changelog and summary exist in v1 only.
 """
 
 import re
@@ -16,6 +16,10 @@ PIPELINES: Final = "/api/v2/pipelines"
 STAGES: Final = "/api/v2/stages"
 FIELDS: Final = "/api/v2/dealFields"
 ACTIVITIES: Final = "/api/v2/activities"
+PERSONS: Final = "/api/v2/persons"
+LEADS: Final = "/api/v1/leads"
+ARCHIVED_LEADS: Final = "/api/v1/leads/archived"
+LEAD_LABELS: Final = "/api/v1/leadLabels"
 
 
 def deal(deal_id: str) -> str:
@@ -41,6 +45,9 @@ def activity(activity_id: str) -> str:
 _COSTS: Final[tuple[tuple[str, str, int], ...]] = (
     ("GET", r"/api/v1/users/me", 2),
     ("GET", r"/api/v1/users", 20),
+    ("GET", r"/api/v1/leads", 20),
+    ("GET", r"/api/v1/leads/archived", 40),
+    ("GET", r"/api/v1/leadLabels", 10),
     ("GET", r"/api/v1/deals/summary", 40),
     ("GET", r"/api/v1/deals/\d+/changelog", 20),
     ("GET", r"/api/v2/deals/archived", 20),
@@ -61,6 +68,8 @@ _SCOPES: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("(POST|PATCH)", r"/api/v2/dealFields.*", ("deal-fields:full", "admin")),
     ("GET", r"/api/v2/dealFields.*", ("deals:read", "deal-fields:full")),
     ("PATCH", r"/api/v2/deals/.*", ("deals:full",)),
+    ("GET", r"/api/v1/lead.*", ("leads:read", "leads:full")),
+    ("GET", r"/api/v2/persons.*", ("contacts:read", "contacts:full")),
     ("GET", r"/api/v2/activities.*", ("activities:read", "activities:full")),
     ("(POST|PATCH)", r"/api/v2/activities.*", ("activities:full",)),
 )

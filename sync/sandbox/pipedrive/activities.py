@@ -39,7 +39,7 @@ KEYS = frozenset(_CHECKS)
 """What a body may hold."""
 
 _KEPT = (
-    "subject", "type", "owner_id", "org_id", "due_date", "due_time", "duration", "busy",
+    "subject", "type", "owner_id", "lead_id", "org_id", "due_date", "due_time", "duration", "busy",
     "participants", "public_description", "priority", "note",
 )  # fmt: skip
 
@@ -54,6 +54,7 @@ def list_activities(call: Call) -> Reply:
     since, until = call.instant("updated_since"), call.instant("updated_until")
     done = call.flag("done")
     ids = frozenset(call.names("ids")) if "ids" in call.query else None
+    lead_id = call.query.get("lead_id")
 
     def wanted(activity: Activity) -> bool:
         if activity.is_deleted or (done is not None and activity.done != done):
@@ -63,6 +64,8 @@ def list_activities(call: Call) -> Reply:
         if until is not None and activity.update_time >= until:
             return False
         if ids is not None and str(activity.id) not in ids:
+            return False
+        if lead_id not in (None, activity.lead_id):
             return False
         return all(getattr(activity, name) == value for name, value in exact)
 
@@ -85,6 +88,7 @@ def create_activity(call: Call) -> Reply:
     _apply(call, activity, body)
     crm.activities.add(activity)
     crm.link_activity(activity, body.get("deal_id"))
+    crm.inbox.link_activity(activity)
     crm.touched_by_activity(activity.deal_id)
     return Reply(show(activity))
 
@@ -117,7 +121,7 @@ def show(activity: Activity) -> dict[str, Any]:
         "add_time": rfc3339(activity.add_time),
         "update_time": rfc3339(activity.update_time),
         "deal_id": activity.deal_id,
-        "lead_id": None,
+        "lead_id": activity.lead_id,
         "person_id": activity.person_id,
         "org_id": activity.org_id,
         "project_id": None,

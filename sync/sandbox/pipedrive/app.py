@@ -17,8 +17,10 @@ from sync.sandbox.pipedrive import (
     errors,
     history,
     insights,
+    leads,
     notes,
     oauth,
+    persons,
     settings,
 )
 from sync.sandbox.pipedrive.calls import Call, Handler, Reply
@@ -50,6 +52,7 @@ _DO_READ, _DO_WRITE = ("activities:read", "activities:full"), ("activities:full"
 _FIELD_READ, _FIELD_WRITE = (*_READ, "deal-fields:full", "admin"), ("deal-fields:full", "admin")
 _FIELD_CHANGE = (*_FIELD_WRITE, "deals:full")
 _SETUP, _USERS, _PAST = (*_READ, "admin"), ("users:read",), ("recents:read",)
+_LEADS, _PEOPLE = ("leads:read", "leads:full"), ("contacts:read", "contacts:full")
 _GOALS, _NOTES = ("goals:read", "goals:full"), (*_READ, "contacts:read", "contacts:full")
 
 ENDPOINTS_V2 = (
@@ -77,6 +80,8 @@ ENDPOINTS_V2 = (
     Endpoint("GET", "/activities/{id}", activities.read_activity, 1, _DO_READ),
     Endpoint("PATCH", "/activities/{id}", activities.update_activity, 5, _DO_WRITE),
     Endpoint("DELETE", "/activities/{id}", activities.delete_activity, 3, _DO_WRITE),
+    Endpoint("GET", "/persons", persons.list_persons, 10, _PEOPLE),
+    Endpoint("GET", "/persons/{id}", persons.read_person, 1, _PEOPLE),
     Endpoint("GET", "/pipelines", settings.list_pipelines, 5, _SETUP),
     Endpoint("GET", "/pipelines/{id}", settings.read_pipeline, 1, _SETUP),
     Endpoint("GET", "/stages", settings.list_stages, 5, _SETUP),
@@ -93,6 +98,11 @@ ENDPOINTS_V1 = (
     Endpoint("GET", "/deals/{id}/flow", history.flow, 40, _PAST),
     Endpoint("PUT", "/deals/{id}/merge", history.merge, 40, _WRITE),
     Endpoint("GET", "/recents", history.recents, 20, (*_PAST, "search:read")),
+    Endpoint("GET", "/leads", leads.list_leads, 20, _LEADS),
+    Endpoint("GET", "/leads/archived", leads.list_archived, 40, _LEADS),
+    Endpoint("GET", "/leads/{id}", leads.read_lead, 2, _LEADS),
+    Endpoint("GET", "/leadLabels", leads.list_labels, 10, _LEADS),
+    Endpoint("GET", "/leadSources", leads.list_sources, 2, _LEADS),
     Endpoint("GET", "/notes", notes.list_notes, 20, _NOTES),
     Endpoint("POST", "/notes", notes.create_note, 10, (*_WRITE, "contacts:full")),
     Endpoint("GET", "/notes/{id}", notes.read_note, 2, _NOTES),

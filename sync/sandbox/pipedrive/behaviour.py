@@ -26,7 +26,9 @@ class PipedriveBehaviour:
     empty_value: what a deal without an amount shows. zero_dates: v1 writes an empty instant as
     "" or 0000-00-00 00:00:00. changelog_days: how far back the changelog goes, None = for ever.
     may_manage_fields: the token's user may create and change fields. open_deals_cap: None = no
-    limit. rotates_refresh_token: each refresh gives a new one and ends the old.
+    limit. mail_moves_person: a mail touches the person's update_time. lead_ids: the version of
+    leads' UUIDs; version 1 has the instant of creation in it. rotates_refresh_token: each refresh
+    gives a new one and ends the old.
     """
 
     plan: Plan = "lite"
@@ -55,6 +57,8 @@ class PipedriveBehaviour:
     may_manage_fields: bool = True
     field_cap: int | None = None
     open_deals_cap: int | None = None
+    mail_moves_person: bool = True
+    lead_ids: Literal[1, 4] = 1
     rotates_refresh_token: bool = False
     access_token_s: int = 3600
     refresh_token_days: int = 60

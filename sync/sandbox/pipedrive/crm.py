@@ -16,10 +16,11 @@ from sync.sandbox.company import Company
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
 from sync.sandbox.pipedrive.editing import Editor
 from sync.sandbox.pipedrive.fields import Fields
+from sync.sandbox.pipedrive.inbox import Inbox
 from sync.sandbox.pipedrive.instants import DAY_S, rfc3339, spaced, to_datetime, to_s
 from sync.sandbox.pipedrive.loading import Loader
 from sync.sandbox.pipedrive.people import Users
-from sync.sandbox.pipedrive.records import Activity, Actor, Deal, Note, Table
+from sync.sandbox.pipedrive.records import Activity, Actor, Deal, Note, Person, Table
 from sync.sandbox.pipedrive.shape import DealShape
 from sync.sandbox.pipedrive.stages import Pipelines
 from sync.sandbox.pipedrive.tokens import Tokens
@@ -51,6 +52,8 @@ class PipedriveCrm:
         self.deals: Table[Deal] = Table("deal")
         self.activities: Table[Activity] = Table("activity")
         self.notes: Table[Note] = Table("note")
+        self.persons: Table[Person] = Table("person", 1001)
+        self.inbox = Inbox(self)
         self.goals: list[dict[str, Any]] = []
         self.filters: dict[int, frozenset[int]] = {}
         self.writer = Writer(self.pipelines)

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sync.sandbox.company import CompanyDeal, CompanyStage, Event
 from sync.sandbox.pipedrive.fields import FieldDefinition
 from sync.sandbox.pipedrive.instants import to_s
-from sync.sandbox.pipedrive.records import Actor, Deal
+from sync.sandbox.pipedrive.lead_loading import load_contacts
+from sync.sandbox.pipedrive.records import Actor, Deal, Person
 from sync.sandbox.pipedrive.stages import Stage
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _CUSTOM = {
 """Fields of a company that Pipedrive has no own field for: made by its administrator."""
 
 _KINDS = ("call", "meeting", "email")
-_FIRST_PERSON, _FIRST_ORG = 1001, 501
+_FIRST_ORG = 501
 
 
 class Loader:
@@ -38,7 +39,7 @@ class Loader:
         self._closed: dict[str, CompanyStage] = {}
         self._custom: dict[str, FieldDefinition] = {}
         self._options: dict[tuple[str, str], int | str] = {}
-        self._person, self._org = _FIRST_PERSON, _FIRST_ORG
+        self._org = _FIRST_ORG
         self.keys: dict[str, int] = {}
         self.stages: dict[str, int] = {}
         self.pipelines: dict[str, int] = {}
@@ -49,6 +50,7 @@ class Loader:
         for deal in self._crm.company.deals:
             self._deal(deal)
         self._load_activities()
+        load_contacts(self._crm)
 
     def _load_stages(self) -> None:
         crm = self._crm
@@ -182,11 +184,20 @@ class Loader:
 
     def _people(self, deal: Deal, source: CompanyDeal) -> None:
         if source.contacts:
-            deal.person_id, deal.participants = self._person, source.contacts
-            self._person += source.contacts
+            made = [self._contact(deal) for _ in range(source.contacts)]
+            deal.person_id, deal.participants = made[0].id, source.contacts
         if source.companies:
             deal.org_id = self._org
             self._org += source.companies
+
+    def _contact(self, deal: Deal) -> Person:
+        persons = self._crm.persons
+        number = persons.new_id()
+        person = Person(
+            number, f"Contact {number}", f"contact{number}@customer.example", deal.owner_id,
+            deal.add_time, deal.add_time,
+        )  # fmt: skip
+        return persons.add(person)
 
     def _load_activities(self) -> None:
         """In order of time, as their ids are."""

@@ -1,4 +1,4 @@
-"""Deals, activities and notes of the simulated Pipedrive, kept by ascending id."""
+"""Deals, activities, notes and people of the simulated Pipedrive, kept by ascending id."""
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
@@ -59,6 +59,7 @@ class Deal:
     archive_time: int | None = None
     merged_into: int | None = None
     origin: str = "ManuallyCreated"
+    source_lead_id: str | None = None
     participants: int = 0
     custom: dict[str, Any] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Activity:
     add_time: int
     update_time: int
     deal_id: int | None = None
+    lead_id: str | None = None
     person_id: int | None = None
     org_id: int | None = None
     due_date: str | None = None
@@ -101,6 +103,37 @@ class Note:
     update_time: int
     pinned: bool = False
     active: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """last_incoming, last_outgoing: when a mail came from, or went to, the person."""
+
+    id: int
+    name: str
+    email: str
+    owner_id: int
+    add_time: int
+    update_time: int
+    org_id: int | None = None
+    last_incoming: int | None = None
+    last_outgoing: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Lead:
+    """In the inbox, or archived. Once converted or deleted it is in no list any more."""
+
+    id: str
+    title: str
+    owner_id: int
+    source_name: str
+    add_time: int
+    update_time: int
+    person_id: int | None = None
+    org_id: int | None = None
+    label_ids: list[str] = field(default_factory=list)
+    is_archived: bool = False
 
 
 class Numbered(Protocol):

@@ -131,6 +131,7 @@ class DealShape:
             "undone_activities_count": len(planned),
             "participants_count": deal.participants,
             "last_outgoing_mail_time": _instant(max(mails, default=None)),
+            "source_lead_id": deal.source_lead_id,
             "smart_bcc_email": f"{self._crm.domain}+deal{deal.id}@pipedrivemail.com",
         }
 
