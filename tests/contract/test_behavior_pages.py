@@ -11,9 +11,9 @@ import sync.crm
 CRM = Path(sync.crm.__path__[0])
 TESTS = Path(__file__).parent.parent
 ROOMS = {
-    "hubspot": ("crm", "jobs"),
-    "pipedrive": ("crm_pipedrive",),
-    "files": ("crm_files",),
+    "hubspot": ("crm", "jobs", "contract"),
+    "pipedrive": ("crm_pipedrive", "contract"),
+    "files": ("crm_files", "contract"),
 }
 """Where the tests are that an adapter's page names."""
 
