@@ -40,7 +40,7 @@ def plan(
 
         def build(settings: Connection) -> list[Report]:
             rows, wanted = planned(app.context(settings))
-            return [archive_report(settings.name, rows, wanted, settings.write_back.enabled)]
+            return [archive_report(app.engine, settings, app.config, rows, wanted)]
 
         show_each(app, connection, form, build)
 

@@ -48,7 +48,7 @@ def doctor(
             examination = examine(app.context(settings, progress=progress), cure=heal, most=deals)
             if examination.remaining:
                 remaining[settings.name] = examination.remaining
-            return doctor_report(app.engine, examination)
+            return doctor_report(app.engine, examination, app.config.time_zone)
 
         show_each(app, connection, form, build)
     if remaining:

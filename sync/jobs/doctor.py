@@ -6,6 +6,7 @@ from itertools import chain
 
 from sync.jobs.context import JobContext
 from sync.jobs.sweep import heal, listed, refuse_mass_removal, unknown
+from sync.mirror import read
 from sync.mirror.reconcile import Difference, Listing
 from sync.report.doctor import Examination
 
@@ -15,6 +16,8 @@ def examine(ctx: JobContext, *, cure: bool, most: int) -> Examination:
 
     Raises SafetyStop, with nothing changed, where a cure would remove far more deals than usual.
     """
+    account = read.account(ctx.engine, ctx.connection)
+    at = ctx.clock.now()
     with listed(ctx) as listing:
         totals = listing.totals()
         found: Counter[str] = Counter()
@@ -31,6 +34,8 @@ def examine(ctx: JobContext, *, cure: bool, most: int) -> Examination:
             remaining = sum(1 for _ in _differences(ctx, listing))
         return Examination(
             connection=ctx.connection,
+            at=at,
+            pulled_at=None if account is None else account.seen_at,
             listed=listing.deals,
             totals=totals,
             found=found,

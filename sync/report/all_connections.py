@@ -1,6 +1,8 @@
 """What all connections come to together, in one currency."""
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import polars as pl
@@ -11,6 +13,8 @@ from sync.config.model import Config
 from sync.config.rates import rate_to_report
 from sync.errors import ConfigError
 from sync.mirror import assessments
+from sync.report.forecast import counted_out, decided_deals
+from sync.report.naming import local_time
 from sync.report.table import Column, Kind, Report
 
 ALL = "all connections"
@@ -33,8 +37,10 @@ def all_connections_report(engine: Engine, config: Config) -> Report:
     currencies = {name: str(frame["currency"][0]) for name, frame in latest.items()}
     used = sorted(set(currencies.values()))
     into = config.reporting_currency or (used[0] if len(used) == 1 else None)
+    basis = _basis(engine, latest, config.time_zone or "UTC")
     if into is None:
         return _report(
+            basis,
             None,
             [],
             f"No total: the connections' currencies differ ({', '.join(used)}). Set "
@@ -44,6 +50,7 @@ def all_connections_report(engine: Engine, config: Config) -> Report:
     for name, currency in currencies.items():
         if rates[currency] is None:
             return _report(
+                basis,
                 into,
                 [],
                 f"No total: {name} is in {currency}, which has no rate into {into}; add it to "
@@ -51,7 +58,7 @@ def all_connections_report(engine: Engine, config: Config) -> Report:
             )
     known = {currency: float(rate) for currency, rate in rates.items() if rate is not None}
     rows = _sums(list(latest.values()), known)
-    return _report(into, rows, _converted(rates, into))
+    return _report(basis, into, rows, _converted(rates, into))
 
 
 def _chosen(engine: Engine, connection: str) -> pl.DataFrame:
@@ -59,6 +66,35 @@ def _chosen(engine: Engine, connection: str) -> pl.DataFrame:
     if latest.is_empty():
         raise ConfigError(f"Nothing is computed for {connection} yet: run `dealpulse sync` first.")
     return latest.filter(pl.col("chosen") & (pl.col("segment_kind") == "total"))
+
+
+def _basis(
+    engine: Engine, latest: Mapping[str, pl.DataFrame], zone: str
+) -> tuple[dict[str, object], str]:
+    """As of the connection that was assessed the longest ago; what all left out, by period. And
+    the sentence that says so.
+    """
+    seen: dict[str, datetime] = {name: frame["as_of"][0] for name, frame in latest.items()}
+    oldest = min(seen.values())
+    lines = [
+        {
+            "period": period_of(row["period_start"], PeriodKind(row["period_kind"])).label,
+            "left_out": json.loads(row["left_out"]),
+        }
+        for frame in latest.values()
+        for row in frame.iter_rows(named=True)
+    ]
+    decided = sum(decided_deals(engine, name, at)[0] for name, at in seen.items())
+    facts = {
+        "definition": DEFINITION,
+        "as_of": oldest,
+        "cut_off": oldest,
+        "as_of_each": seen,
+        "sample": decided,
+        "left_out": counted_out(lines),
+    }
+    told = f"As of {local_time(oldest, zone)}, when the oldest of them was assessed; learned from "
+    return facts, f"{told}{decided:,} decided deals."
 
 
 def _sums(frames: Sequence[pl.DataFrame], rates: Mapping[str, float]) -> list[Mapping[str, object]]:
@@ -93,11 +129,21 @@ def _converted(rates: Mapping[str, Decimal | None], into: str) -> str:
     return f"Converted at {', '.join(used)}." if used else "Nothing had to be converted."
 
 
-def _report(into: str | None, rows: Sequence[Mapping[str, object]], note: str) -> Report:
+def _report(
+    basis: tuple[Mapping[str, object], str],
+    into: str | None,
+    rows: Sequence[Mapping[str, object]],
+    note: str,
+) -> Report:
+    facts, told = basis
     return Report(
         title=f"{ALL}: forecast, {into}" if into else f"{ALL}: forecast",
         columns=_COLUMNS,
         rows=rows,
-        facts={"connection": ALL, "currency": into, "definition": DEFINITION},
-        notes=[note, f"{DEFINITION[0].upper()}{DEFINITION[1:]}."],
+        facts={"connection": ALL, "currency": into, **facts},
+        notes=[
+            note,
+            told,
+            f"{DEFINITION[0].upper()}{DEFINITION[1:]}.",
+        ],
     )

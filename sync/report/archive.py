@@ -1,10 +1,22 @@
 """Which dead deals would be closed, and why."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
+from sqlalchemy import Engine
+
+from sync.config.model import Config, Connection
+from sync.mirror import quality_rows
+from sync.report.naming import local_time, zone_of
 from sync.report.table import Column, Kind, Report
 from sync.writeback.archiving import ArchivePlan
 
+DEFINITION: Final = (
+    "candidates: dead deals of which, by earlier deals that stood as long in their stage, surely "
+    "fewer than archive_below would still be won"
+)
 _COLUMNS = (
     Column("deal_id", on_screen=False),
     Column("deal", "Deal"),
@@ -23,10 +35,22 @@ _COLUMNS = (
 
 
 def archive_report(
-    connection: str, rows: Sequence[Mapping[str, object]], plan: ArchivePlan, enabled: bool
+    engine: Engine,
+    settings: Connection,
+    config: Config,
+    rows: Sequence[Mapping[str, object]],
+    plan: ArchivePlan,
 ) -> Report:
     """`rows`: of `jobs.archive.planned`."""
+    connection, enabled = settings.name, settings.write_back.enabled
+    assessed = quality_rows.staleness_rows(engine, connection)["as_of"]
+    as_of, open_deals = assessed.max(), len(assessed)
+    zone = zone_of(engine, connection, config.time_zone)
+    judged = "Nothing is assessed yet"
+    if isinstance(as_of, datetime):
+        judged = f"As of {local_time(as_of, zone)}"
     notes = [
+        f"{judged}, {open_deals} open deals. {DEFINITION[0].upper()}{DEFINITION[1:]}.",
         f"{len(plan.writes)} deals would be closed as lost. Nothing has been written.",
         "Silent and dead after: working days. Of so many earlier deals that stood as long so many "
         "were won; at most: upper end of the 95 % interval.",
@@ -40,6 +64,16 @@ def archive_report(
         title=f"{connection}: candidates for the archive",
         columns=_COLUMNS,
         rows=[{column.key: row.get(column.key) for column in _COLUMNS} for row in rows],
-        facts={"connection": connection, "deals": len(plan.writes), "enabled": enabled},
+        facts={
+            "connection": connection,
+            "definition": DEFINITION,
+            "as_of": as_of,
+            "cut_off": as_of,
+            "sample": open_deals,
+            "left_out": dict(Counter(why for _, why in plan.left_alone)),
+            "deals": len(plan.writes),
+            "enabled": enabled,
+        },
         notes=notes,
+        zone=zone,
     )

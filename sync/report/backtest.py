@@ -1,7 +1,7 @@
 """The back-test's table: how each method did on this account's own past, side by side."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -97,7 +97,11 @@ def backtest_report(
             "connection": connection,
             "as_of": latest["as_of"][0],
             "currency": latest["currency"][0],
-            "definition": latest["definition"][0],
+            "definition": EXPLAINED,
+            "definition_version": latest["definition"][0],
+            "cut_off": latest["as_of"][0],
+            "sample": _tests(latest),
+            "left_out": _not_judged(rows),
             "first_origin": first,
             "last_origin": last,
             "verdict": _verdicts(latest),
@@ -217,6 +221,23 @@ def _order(row: Mapping[str, Any]) -> tuple[object, ...]:
 def _verdicts(latest: pl.DataFrame) -> dict[str, Any]:
     rows = latest.filter(pl.col("method") == NAME).iter_rows(named=True)
     return {_horizon(r["period_kind"], r["ahead"]): json.loads(r["verdict"]) for r in rows}
+
+
+def _tests(latest: pl.DataFrame) -> dict[str, int]:
+    """Horizon -> days on which the combination was tested."""
+    rows = latest.filter(pl.col("method") == NAME)
+    return {
+        _horizon(kind, ahead): origins
+        for kind, ahead, origins in rows.sort("period_kind", "ahead")
+        .select("period_kind", "ahead", "origins")
+        .iter_rows()
+    }
+
+
+def _not_judged(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Lines without an error: nothing was won in the periods tested, or the method said nothing."""
+    unknown = sum(row["wape"] is None for row in rows)
+    return {"lines_without_an_error": unknown} if unknown else {}
 
 
 def _floors(latest: pl.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Engine, select
@@ -10,8 +11,13 @@ from sync.crm.base import RemovalReason
 from sync.mirror.engine import reading
 from sync.mirror.reconcile import Difference, GroupTotal, Why
 from sync.mirror.schema import pipeline, stage
+from sync.report.naming import local_time, zone_of
 from sync.report.table import Column, Kind, Report
 
+DEFINITION: Final = (
+    "deals that the CRM lists as living against those that the mirror holds: counts, sums in the "
+    "deals' own currency; then of each name, owner, close date, pipeline, stage, amount, currency"
+)
 _TOTALS: Final = (
     Column("pipeline", "Pipeline"),
     Column("stage", "Stage"),
@@ -46,10 +52,13 @@ _LEFT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """found: how many deals differ, by `Why`; named: the first of them. cured: what the cure did,
-    None where there was none; remaining: how many deals differ in the end."""
+    """at: when the CRM was asked; pulled_at: when last before, None = never. found: how many deals
+    differ, by `Why`; named: the first of them. cured: what the cure did, None where there was none;
+    remaining: how many deals differ in the end."""
 
     connection: str
+    at: datetime
+    pulled_at: datetime | None
     listed: int
     totals: Sequence[GroupTotal]
     found: Mapping[str, int]
@@ -58,22 +67,36 @@ class Examination:
     remaining: int
 
 
-def doctor_report(engine: Engine, examination: Examination) -> list[Report]:
-    """Totals side by side, then the deals that differ, where there are any."""
+def doctor_report(
+    engine: Engine, examination: Examination, time_zone: str | None = None
+) -> list[Report]:
+    """Totals side by side, then the deals that differ, where there are any. time_zone: as
+    configured; None = the account's own.
+    """
     e = examination
+    zone = zone_of(engine, e.connection, time_zone)
     labels = _labels(engine, e.connection)
+    basis = {
+        "connection": e.connection,
+        "definition": DEFINITION,
+        "as_of": e.at,
+        "cut_off": e.pulled_at,
+        "sample": e.listed,
+    }
     totals = Report(
         title=f"{e.connection}: the CRM and the mirror",
         columns=_TOTALS,
         rows=[_total(total, labels) for total in e.totals],
         facts={
-            "connection": e.connection,
+            **basis,
+            "left_out": {},
             "listed": e.listed,
             "found": dict(e.found),
             "cured": None if e.cured is None else dict(e.cured),
             "remaining": e.remaining,
         },
-        notes=_notes(e),
+        notes=[*_notes(e), _told(e, zone)],
+        zone=zone,
     )
     if not e.named:
         return [totals]
@@ -81,7 +104,7 @@ def doctor_report(engine: Engine, examination: Examination) -> list[Report]:
         title=f"{e.connection}: deals that differ",
         columns=_DEALS,
         rows=[_deal(difference) for difference in e.named],
-        facts={"connection": e.connection},
+        facts={**basis, "left_out": {"not_named": sum(e.found.values()) - len(e.named)}},
         notes=_left_unnamed(e),
     )
     return [totals, deals]
@@ -95,6 +118,11 @@ def _notes(e: Examination) -> list[str]:
         return [f"{differ} deals differ: `dealpulse doctor --heal` puts them right."]
     did = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in e.cured.items() if n)
     return [f"{differ} deals differed before: {did or 'nothing was done'}; now {e.remaining} do."]
+
+
+def _told(e: Examination, zone: str) -> str:
+    pulled = "never" if e.pulled_at is None else local_time(e.pulled_at, zone)
+    return f"As of {local_time(e.at, zone)}, {e.listed} deals listed; last pull: {pulled}."
 
 
 def _left_unnamed(e: Examination) -> list[str]:

@@ -112,7 +112,7 @@ def forecast_report(
     shown.sort(key=lambda line: _order(line, names))
     as_of: datetime = latest["as_of"][0]
     zone = zone_of(engine, connection, time_zone)
-    decided, won = _sample(engine, connection, as_of)
+    decided, won = decided_deals(engine, connection, as_of)
     currency = latest["currency"][0]
     what = "forecast by every method" if methods else "forecast"
     columns: tuple[Column, ...] = _METHODS if methods else _FIGURES
@@ -129,7 +129,7 @@ def forecast_report(
             "cut_off": as_of,
             "currency": currency,
             "sample": decided,
-            "left_out": _counted_out([line for line in shown if line["chosen"]]),
+            "left_out": counted_out([line for line in shown if line["chosen"]]),
             "decided_deals": decided,
             "decided_deals_won": won,
         },
@@ -206,7 +206,7 @@ def _order(line: Mapping[str, Any], names: Mapping[str, str]) -> tuple[object, .
     return (quarter, line["period"], named, segment, not line["chosen"], line["method"])
 
 
-def _sample(engine: Engine, connection: str, as_of: datetime) -> tuple[int, int]:
+def decided_deals(engine: Engine, connection: str, as_of: datetime) -> tuple[int, int]:
     """Deals decided by `as_of`, and how many of them were won."""
     deal = schema.deal
     query = (
@@ -224,7 +224,7 @@ def _sample(engine: Engine, connection: str, as_of: datetime) -> tuple[int, int]
     return sum(counted.values()), counted.get("won", 0)
 
 
-def _counted_out(lines: Sequence[Mapping[str, object]]) -> dict[str, Counter[str]]:
+def counted_out(lines: Sequence[Mapping[str, object]]) -> dict[str, Counter[str]]:
     """Period to reason to how many deals, over all segments."""
     by_period: dict[str, Counter[str]] = {}
     for line in lines:
@@ -237,7 +237,7 @@ def _counted_out(lines: Sequence[Mapping[str, object]]) -> dict[str, Counter[str
 
 def _left_out(lines: Sequence[Mapping[str, object]]) -> list[str]:
     """What no period holds, said once since all lack the same; then what single ones lack."""
-    by_period = _counted_out(lines)
+    by_period = counted_out(lines)
     never = next(iter(by_period.values()))
     parts = [f"{never[reason]} {text}" for reason, text in _NEVER_COUNTED.items() if never[reason]]
     lacking = [

@@ -132,6 +132,7 @@ def _report(
         "definition_version": found.version,
         "stages": basis["stages"],
         "as_of": found.as_of,
+        "cut_off": found.as_of,
         "sample": basis["sample"],
         "left_out": basis["left_out"],
     }

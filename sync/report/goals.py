@@ -178,6 +178,7 @@ def goals_report(
             "connection": connection,
             "definition": DEFINITION,
             "as_of": account.seen_at,
+            "cut_off": account.seen_at,
             "currency": account.home_currency,
             "pacing": config.goals.pacing,
             "fiscal_year_starts": config.goals.fiscal_year_starts,

@@ -130,8 +130,10 @@ def score_report(
         rows=[{**row, "score": round(row["score"])} for row in shown],
         facts={**_facts(assessed), "by": by},
         notes=[
+            f"As of {local_time(assessed.as_of, assessed.zone)}, "
+            f"{assessed.open_deals.height} open deals.",
             f"Score: {_DEFINITIONS['mean_score']}; change against the first day known of the last "
-            f"{TREND_DAYS}."
+            f"{TREND_DAYS}.",
         ],
         zone=assessed.zone,
     )

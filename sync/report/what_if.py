@@ -1,6 +1,7 @@
 """What if: levers, bounds from the account's own history, sensitivity, and what a target takes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -84,7 +85,18 @@ def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 def example_reports(levers: Sequence[Lever], target: float | None, period: str) -> list[Report]:
     """The textbook's own numbers: 100 x 50,000 x 20 % / 90 days."""
-    return reports_of("example", "", what_if.EXAMPLE, [], levers, target, period)
+    reports = reports_of("example", "", what_if.EXAMPLE, [], levers, target, period)
+    return [replace(each, facts={**_OF_NO_ACCOUNT, **each.facts}) for each in reports]
+
+
+_OF_NO_ACCOUNT: Final[dict[str, object]] = {
+    "connection": "example",
+    "definition": DEFINITION,
+    "as_of": None,
+    "cut_off": None,
+    "sample": 0,
+    "left_out": {},
+}
 
 
 def reports_of(

@@ -1,6 +1,7 @@
 """Several accounts of several vendors in one house: apart where they must be, together in sum."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
@@ -102,6 +103,11 @@ class TestTogether:
             for name in ("won_amount", "forecast", "open_deals"):
                 assert period[name] == pytest.approx(sum(float(str(p[name])) for p in parts))
         assert total.title == "all connections: forecast, NOK"
+        told = [report.facts for report in each]
+        assert total.facts["as_of"] == total.facts["cut_off"] == min(f["as_of"] for f in told)  # type: ignore[type-var]
+        assert total.facts["sample"] == sum(int(str(facts["sample"])) for facts in told)
+        left_out = [facts["left_out"][period["period"]] for facts in told]  # type: ignore[index]
+        assert total.facts["left_out"][period["period"]] == sum(left_out, Counter())  # type: ignore[index]
 
     def test_in_one_currency_where_they_differ(
         self, tmp_path: Path, clock: FakeClock, sqlite_template: Path
