@@ -48,7 +48,6 @@ connection = Table(
     Column("currencies", Json, nullable=False, comment="Codes the account uses beside it."),
     Column("deal_url", String),
     Column("seen_at", Instant, nullable=False),
-    Column("lead_url", String),
     comment="One CRM account. Written by pull.",
 )
 
@@ -331,7 +330,6 @@ write_journal = Table(
     comment="What was there and what we wrote. Written by write_back.",
 )
 
-# An alert on a lead has the lead's id as `deal_id`; its rule is one of `LEAD_RULES`.
 alert = Table(
     "alert",
     metadata,

@@ -57,7 +57,6 @@ def save_account(
             "home_currency": account.home_currency,
             "currencies": list(account.currencies),
             "deal_url": account.deal_url,
-            "lead_url": account.lead_url,
             "seen_at": at,
         }
         upsert(transaction, table, [row])

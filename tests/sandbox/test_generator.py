@@ -227,6 +227,13 @@ def test_win_rates_and_durations_of_the_stages_are_found_again(company):
             assert sum(seen) / len(seen) == pytest.approx(true["mean_days"], rel=0.15)
 
 
+def test_days_in_a_stage_are_those_of_deals_that_have_come_to_it():
+    young = generate(seed=1, until=UNTIL, years=0.05, deals=60)
+    stages = young.truth["stages"]["sales"]
+    assert stages["qualified"]["mean_days"] > 0
+    assert stages["contract_sent"]["mean_days"] is None
+
+
 def test_deals_are_made_by_season(company):
     calendar = WorkCalendar(
         date(2023, 3, 17), date(2026, 3, 15), OSLO, replace(DEFAULT_SETTINGS, july_pace=1.0)

@@ -213,7 +213,7 @@ def _truth(
         **truth.company_truth(
             book, lives, drawn.amounts, drawn.settings, keys, drawn.open_now, ends_at
         ),
-        "stages": truth.stage_truth(book, lives, drawn.calendar),
+        "stages": truth.stage_truth(book, lives, drawn.calendar, int(until.timestamp() * 1000)),
         "reps": truth.rep_truth(book, lives, drawn.reps, drawn.calendar),
         "planted": _planted(keys, drawn, until, company),
     }

@@ -19,17 +19,19 @@ from sync.sandbox.generator.work_calendar import WorkCalendar
 Truth = dict[str, Any]
 
 
-def stage_truth(book: Book, lives: Lives, calendar: WorkCalendar) -> Truth:
-    """Per pipeline and stage, of all deals that enter it, whether that is in the past or not.
+def stage_truth(book: Book, lives: Lives, calendar: WorkCalendar, until: int) -> Truth:
+    """Per pipeline and stage. `until`: the present.
 
-    win_rate: expected share won. mean_days: calendar days from entering it to leaving it for
-    the next stage or winning.
+    win_rate: expected share won, of all deals that enter it, whether that is in the past or not.
+    mean_days: calendar days from entering it to leaving it for the next stage or winning, of those
+    that have entered it, though some leave in the future; stays that begin in another season than
+    any seen are no part of it.
     """
     at = calendar.instant(np.where(np.isfinite(lives.entered), lives.entered, 0.0))
     left = calendar.instant(np.where(np.isfinite(lives.ended), lives.ended, 0.0))
     return {
         process.id: {
-            stage.id: _stage(book, lives, number, at, left, index)
+            stage.id: _stage(book, lives, number, at, left, index, until)
             | {"claimed": float(stage.claimed), "advances": stage.advances}
             for index, stage in enumerate(process.open_stages)
         }
@@ -38,14 +40,21 @@ def stage_truth(book: Book, lives: Lives, calendar: WorkCalendar) -> Truth:
 
 
 def _stage(
-    book: Book, lives: Lives, process: int, at: Instants, closed_at: Instants, index: int
+    book: Book,
+    lives: Lives,
+    process: int,
+    at: Instants,
+    closed_at: Instants,
+    index: int,
+    until: int,
 ) -> Truth:
     # a stage that was passed over was not reached: it is there for those who come to it only
     has = (book.process == process) & ~_passes_over(lives, index)
     reach = lives.reach[has, index].sum()
     later = np.where(np.isfinite(lives.entered[:, index + 1 :]), at[:, index + 1 :], np.inf)
     left = np.hstack([later, np.where(lives.won, closed_at, np.inf)[:, None]]).min(axis=1)
-    done = (book.process == process) & np.isfinite(lives.entered[:, index]) & np.isfinite(left)
+    entered = np.isfinite(lives.entered[:, index]) & (at[:, index] <= until)
+    done = (book.process == process) & entered & np.isfinite(left)
     days = (left[done] - at[done, index]) / DAY_MS
     return {
         "win_rate": _share(lives.win_rate[has].sum(), reach),

@@ -19,7 +19,6 @@ ALL_SCOPES = frozenset(
         "crm.schemas.contacts.write",
         "crm.objects.companies.read",
         "crm.objects.owners.read",
-        "crm.objects.goals.read",
         "crm.objects.tasks.read",
         "crm.objects.tasks.write",
         "settings.currencies.read",
