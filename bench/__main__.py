@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="sync: without the runs at 150 ms under limits"
     )
-    parser.add_argument("--seeds", type=int, default=10, help="process: so many companies of each")
+    parser.add_argument("--seeds", type=int, default=40, help="process: so many companies of each")
     return parser
 
 

@@ -3,8 +3,12 @@ and is a company without one left in peace?
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import repeat
+from math import comb
+from multiprocessing import get_context
 from typing import Any, Final
 
 from rich.table import Table
@@ -99,46 +103,69 @@ def _accused(account: Account) -> list[tuple[str, str | None]]:
 
 
 def run(seeds: int) -> list[dict[str, Any]]:
-    """Per planted bottleneck, in how many of `seeds` companies each truth was found."""
-    results = []
-    for name, (settings, expected) in PLANTED.items():
-        found = [recover(seed, settings) for seed in range(1, seeds + 1)]
-        rates = _counted([each.win_rates for each in found])
-        days = _counted([each.stage_days for each in found])
-        wanted = [expected] if expected else []
-        results.append(
-            {
-                "company": name,
-                "seeds": seeds,
-                "win_rate_in_interval": rates,
-                "stage_days_in_interval": days,
-                "bottleneck_found": sum(set(wanted) <= set(each.accused) for each in found),
-                "nobody_else_accused": sum(set(each.accused) <= set(wanted) for each in found),
-                "accused": [each.accused for each in found],
-            }
-        )
-    return results
+    """Per planted bottleneck, in how many of `seeds` companies each truth was found.
+
+    Every kind of company has seeds of its own: one seed draws the same lives for all kinds, and
+    what chance did in one of them would stand in every row.
+    """
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return [
+            _counts(pool, 1 + 1000 * number, seeds, name) for number, name in enumerate(PLANTED)
+        ]
+
+
+def _counts(pool: Executor, first: int, seeds: int, name: str) -> dict[str, Any]:
+    settings, expected = PLANTED[name]
+    found = list(pool.map(recover, range(first, first + seeds), repeat(settings)))
+    rates = _counted([each.win_rates for each in found])
+    days = _counted([each.stage_days for each in found])
+    wanted = [expected] if expected else []
+    return {
+        "company": name,
+        "seeds": seeds,
+        "first_seed": first,
+        "win_rate_in_interval": rates,
+        "stage_days_in_interval": days,
+        "bottleneck_found": sum(set(wanted) <= set(each.accused) for each in found),
+        "nobody_else_accused": sum(set(each.accused) <= set(wanted) for each in found),
+        "accused": [each.accused for each in found],
+    }
 
 
 def _counted(found: list[dict[str, bool]]) -> dict[str, int]:
     return {name: sum(each[name] for each in found) for name in found[0]}
 
 
+def expected_least(seeds: int, figures: int, coverage: float = 0.95) -> float:
+    """The least count to expect of so many figures whose intervals hold the truth just as often as
+    they say, each by itself.
+    """
+    chances = [
+        comb(seeds, n) * coverage**n * (1 - coverage) ** (seeds - n) for n in range(seeds + 1)
+    ]
+    return sum(sum(chances[n:]) ** figures for n in range(1, seeds + 1))
+
+
 def tables(results: list[dict[str, Any]]) -> Iterator[Table]:
     table = Table(title="Truth found again, of so many seeds", title_justify="left")
-    for heading in ("company", "seeds", "planted found", "nobody else accused", "win rates, least",
-                    "stage days, least"):  # fmt: skip
-        table.add_column(heading, justify="left" if heading == "company" else "right")
+    for heading in ("company", "seeds", "planted found", "nobody else accused", "win rates, all",
+                    "least", "expected", "stage days, all", "least", "expected"):  # fmt: skip
+        justify: Any = "left" if heading == "company" else "right"
+        table.add_column(heading, justify=justify, overflow="fold")
     for each in results:
-        least = [
-            min(figures.items(), key=lambda one: one[1])
-            for figures in (each["win_rate_in_interval"], each["stage_days_in_interval"])
-        ]
         table.add_row(
             each["company"],
             str(each["seeds"]),
             str(each["bottleneck_found"]),
             str(each["nobody_else_accused"]),
-            *(f"{count} ({name})" for name, count in least),
+            *_told(each["win_rate_in_interval"], each["seeds"]),
+            *_told(each["stage_days_in_interval"], each["seeds"]),
         )
     yield table
+
+
+def _told(counts: dict[str, int], seeds: int) -> tuple[str, str, str]:
+    """The share of all in their interval, the figure that was least often, what to expect of it."""
+    least, count = min(counts.items(), key=lambda one: one[1])
+    share = sum(counts.values()) / (seeds * len(counts))
+    return f"{share:.1%}", f"{count} ({least})", f"{expected_least(seeds, len(counts)):.1f}"

@@ -18,7 +18,6 @@ from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, Credentials, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
-from sync.crm.pipedrive.goals import PipedriveGoals
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.reader import Reader
@@ -125,7 +124,6 @@ class Account:
         )
         reader: Reader = self.source.reader
         self.sink = PipedriveSink("main", self.client, field_map, reader)
-        self.goals = PipedriveGoals(self.client)
 
     def restart(self) -> None:
         """Only `state`, the mirror and Pipedrive remember."""
@@ -162,7 +160,6 @@ class Account:
             requests=lambda: self.client.requests,
             holder="test",
             should_stop=should_stop,
-            goal_source=self.goals,
         )
 
     def second(self) -> datetime:

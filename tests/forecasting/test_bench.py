@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench import datasets, forecast, scale
+from bench import datasets, forecast, process, scale
 from bench.naive import NAIVE, Naive
 from forecasting.deals import Period, PeriodKind
 from forecasting.methods import METHODS
@@ -48,6 +48,12 @@ def test_naive_figures_equal_a_plain_count(olga: dict[str, object]) -> None:
     assert naive == set(NAIVE) - {"last_year"}
     # a method without any probability to state is shown as it is
     assert rows["opportunity_stage", "crm"]["wape"] == 1.0
+
+
+def test_the_least_of_many_counts_is_less_than_each_is_expected_to_be() -> None:
+    assert process.expected_least(1, 2) == pytest.approx(0.95**2)
+    assert process.expected_least(40, 1) == pytest.approx(0.95 * 40)
+    assert process.expected_least(10, 11) == pytest.approx(8.3, abs=0.1)
 
 
 def test_the_tables_can_be_drawn(olga: dict[str, object]) -> None:

@@ -26,7 +26,7 @@ WINDOW = Window(365, Drivers(50, 1000, 0.25, 40), 365_000, 10_000)
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_generated_companies_with_known_truth(name: str) -> None:
-    """One seed of what `python -m bench process` counts over ten."""
+    """One seed of what `python -m bench process` counts over many."""
     settings, expected = PLANTED[name]
     found = recover(2, settings, deals=3000)
     assert found.accused == ([expected] if expected else [])
