@@ -69,3 +69,22 @@ def _period(start: date, end: date) -> Period:
         if (calendar.start, calendar.end) == (start, end):
             return calendar
     return Period(start, end, PeriodKind.WINDOW)
+
+
+def named(start: date, end: date, start_month: int = 1) -> FiscalPeriod:
+    """The days from `start` to before `end` as the month, quarter, half or year that they are, else
+    as two days. The other way round than `fiscal_period`."""
+    for text in _names(start, start_month):
+        found = fiscal_period(text, start_month)
+        if (found.period.start, found.period.end) == (start, end):
+            return found
+    return fiscal_period(f"{start}..{date.fromordinal(end.toordinal() - 1)}")
+
+
+def _names(start: date, start_month: int) -> list[str]:
+    """What a period that begins then may be called."""
+    into = (start.month - start_month) % 12
+    year = start.year if into < start.month else start.year - 1
+    fiscal = year if start_month == 1 else year + 1
+    halves = [f"{fiscal}-H{into // 6 + 1}", f"FY{fiscal}"]
+    return [f"{start:%Y-%m}", f"{fiscal}-Q{into // 3 + 1}", *halves]

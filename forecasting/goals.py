@@ -32,11 +32,17 @@ LEAST_CHANCE: Final = 0.01
 
 _P90: Final = NormalDist().inv_cdf(0.9)
 
+AMOUNT: Final = "amount"
+COUNT: Final = "count"
+"""What a quota is of: money won, or how many deals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
     """kind: total, owner, team or pipeline; segment: which, "" for the total. currency: None = the
-    account's home currency. source: config, csv, crm, or sum (of its people's).
+    account's home currency. source: config, csv, crm, or sum (of its people's). measure: what
+    `amount` is of: money won, or how many deals. pipelines: ids of those in which alone deals
+    count, in order; none = all.
     """
 
     kind: str
@@ -46,20 +52,29 @@ class Quota:
     amount: Decimal
     currency: str | None
     source: str
+    measure: str = AMOUNT
+    pipelines: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, date, date]:
-        return self.kind, self.segment.casefold(), self.period.start, self.period.end
+    def key(self) -> tuple[object, ...]:
+        """Two quotas with one key say the same thing; only one of them can hold."""
+        return (self.kind, self.segment.casefold(), *self.scope)
+
+    @property
+    def scope(self) -> tuple[object, ...]:
+        """Quotas that can be added up."""
+        return self.period.start, self.period.end, self.measure, self.pipelines
 
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
     """One quota, amounts in home currency.
 
-    won: in the period so far; open_amount: of open deals that should close in what is left of it.
-    attainment = won / quota; gap = quota - won; coverage = open_amount / gap, None where the gap is
-    closed. pace: by kind, won / (quota x share of the period that should be won by today); None
-    where that share is 0 or not known. probability: of reaching it, 0-1. notes: keys of NOTES.
+    won: in the period so far, in the quota's measure; open_amount, open_deals: of open deals that
+    should close in what is left of it. attainment = won / quota; gap = quota - won; coverage = open
+    in the quota's measure / gap, None where the gap is closed. pace: by kind, won / (quota x share
+    of the period that should be won by today); None where that share is 0 or not known.
+    probability: of reaching it, 0-1. notes: why something is not known or not to be relied on.
     """
 
     quota: Quota
@@ -76,23 +91,25 @@ class Attainment:
 
 
 def with_rollups(quotas: Sequence[Quota], team_of: Mapping[str, str | None]) -> list[Quota]:
-    """`quotas` (of known owners, in one currency), and for each period the teams' and the total
-    that nobody set: the sum of their people's, or of the teams' for the total.
+    """`quotas` (of known owners, in one currency), and for each scope the teams' and the total
+    that nobody set: the sum of their people's, or of the teams' for the total. The total of one
+    pipeline is that pipeline's.
     """
     found = list(quotas)
     given = {quota.key for quota in quotas}
-    sums: dict[tuple[str, str, Period], list[Quota]] = {}
+    peoples = {quota.scope for quota in quotas if quota.kind == "owner"}
+    sums: dict[tuple[str, str, tuple[object, ...]], list[Quota]] = {}
     for quota in quotas:
         team = team_of.get(quota.segment) if quota.kind == "owner" else None
         if team:
-            sums.setdefault(("team", team, quota.period), []).append(quota)
-    for quota in quotas:
-        people = any(q.kind == "owner" and q.period == quota.period for q in quotas)
-        if quota.kind == ("owner" if people else "team"):
-            sums.setdefault(("total", "", quota.period), []).append(quota)
+            sums.setdefault(("team", team, quota.scope), []).append(quota)
+        if quota.kind == ("owner" if quota.scope in peoples else "team"):
+            sums.setdefault(("total", "", quota.scope), []).append(quota)
     for (kind, segment, _), parts in sums.items():
         amount = sum((part.amount for part in parts), Decimal(0))
         rolled = replace(parts[0], kind=kind, segment=segment, amount=amount, source="sum")
+        if kind == "total" and len(rolled.pipelines) == 1:
+            rolled = replace(rolled, kind="pipeline", segment=rolled.pipelines[0], pipelines=())
         if rolled.key not in given:
             found.append(rolled)
     return found
@@ -111,12 +128,10 @@ def attainment(
     deals: DEAL_SCHEMA of the account. forecasts: rows of the chosen method, with segment_kind,
     segment, period_start, period_end, won_amount, p10, p50, p90.
     """
-    own = (
-        deals
-        if quota.kind == "total"
-        else deals.filter(pl.col(COLUMN[quota.kind]) == quota.segment)
-    )
-    won, count = _won(own, quota.period.start, min(quota.period.end, today + timedelta(days=1)))
+    own, everyones = _own(quota, deals), _in_pipelines(quota, deals)
+    until = min(quota.period.end, today + timedelta(days=1))
+    amount, count = _won(own, quota.period.start, until)
+    won = float(count) if quota.measure == COUNT else amount
     due = own.filter(
         (pl.col("status") == "open")
         & pl.col("close_date").is_between(max(quota.period.start, today), quota.period.last_day)
@@ -124,7 +139,10 @@ def attainment(
     target = float(quota.amount)
     gap = target - won
     open_amount = float(due["amount"].sum())
-    shares = shares_due(quota.period, deals, today=today, selling=selling)
+    to_come = due.height if quota.measure == COUNT else open_amount
+    shares = shares_due(
+        quota.period, everyones, today=today, selling=selling, measure=quota.measure
+    )
     chance, why = _probability(quota, own, forecasts, won, today)
     few = count + due.height < FEW_DEALS
     return Attainment(
@@ -135,11 +153,22 @@ def attainment(
         open_deals=due.height,
         attainment=won / target,
         gap=gap,
-        coverage=open_amount / gap if gap > 0 else None,
+        coverage=to_come / gap if gap > 0 else None,
         pace={name: won / (target * share) if share else None for name, share in shares.items()},
         probability=chance,
         notes=tuple(note for note in (why, "few_deals" if few else None) if note),
     )
+
+
+def _in_pipelines(quota: Quota, deals: pl.DataFrame) -> pl.DataFrame:
+    return deals.filter(pl.col("pipeline_id").is_in(quota.pipelines)) if quota.pipelines else deals
+
+
+def _own(quota: Quota, deals: pl.DataFrame) -> pl.DataFrame:
+    there = _in_pipelines(quota, deals)
+    if quota.kind == "total":
+        return there
+    return there.filter(pl.col(COLUMN[quota.kind]) == quota.segment)
 
 
 def _won(deals: pl.DataFrame, start: date, end: date) -> tuple[float, int]:
@@ -150,7 +179,12 @@ def _won(deals: pl.DataFrame, start: date, end: date) -> tuple[float, int]:
 
 
 def shares_due(
-    period: Period, deals: pl.DataFrame, *, today: date, selling: SellingDays
+    period: Period,
+    deals: pl.DataFrame,
+    *,
+    today: date,
+    selling: SellingDays,
+    measure: str = AMOUNT,
 ) -> dict[str, float | None]:
     """The share of a period's total that should be won by the start of `today`: linear by calendar
     days, by selling days, and seasonal as in the account's own finished periods of that length.
@@ -161,11 +195,13 @@ def shares_due(
     return {
         "linear": (at - period.start).days / days,
         "selling_days": sold / whole if whole else None,
-        "seasonal": _seasonal(period, deals, at, today),
+        "seasonal": _seasonal(period, deals, at, today, measure),
     }
 
 
-def _seasonal(period: Period, deals: pl.DataFrame, at: date, today: date) -> float | None:
+def _seasonal(
+    period: Period, deals: pl.DataFrame, at: date, today: date, measure: str
+) -> float | None:
     """Won by as far into the period, of all that was won in them; None where the past is short."""
     months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
     if period.start.day != 1 or period.end.day != 1 or deals.is_empty():
@@ -180,9 +216,10 @@ def _seasonal(period: Period, deals: pl.DataFrame, at: date, today: date) -> flo
             break
         if end > today:
             continue
-        amount, count = _won(deals, start, end)
-        by_then += _won(deals, start, start + timedelta(days=round(far * (end - start).days)))[0]
-        total, won, periods = total + amount, won + count, periods + 1
+        whole = _won(deals, start, end)
+        part = _won(deals, start, start + timedelta(days=round(far * (end - start).days)))
+        by_then += part[measure == COUNT]
+        total, won, periods = total + whole[measure == COUNT], won + whole[1], periods + 1
     if periods < FEWEST_PERIODS or won < FEWEST_WON or total <= 0:
         return None
     return by_then / total
@@ -199,6 +236,10 @@ def _probability(
         return 1.0, None
     if period.end <= today:
         return 0.0, None
+    if quota.measure == COUNT:
+        return None, "count"
+    if quota.pipelines:
+        return None, "pipelines"
     found = forecasts.filter(
         (pl.col("segment_kind") == quota.kind)
         & (pl.col("segment") == quota.segment)

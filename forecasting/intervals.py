@@ -150,8 +150,9 @@ def quantiles(
 ) -> Values:
     """Quantiles of won + S * U, a row per total and a column per level (0-1).
 
-    Never decreasing in the level and never below `won`; equal to won + mean where nothing is
-    uncertain. ValueError for a negative variance or a value not finite.
+    Never decreasing in the level and never below `won` (never above it where negative amounts make
+    the rest a loss); equal to won + mean where nothing is uncertain. ValueError for a negative
+    variance or a value not finite.
     """
     parts = np.broadcast_arrays(*(np.asarray(p, dtype=np.float64) for p in (won, mean, variance)))
     if not all(np.isfinite(part).all() for part in (*parts, np.asarray(third_moment))):
@@ -165,7 +166,7 @@ def quantiles(
     skewness = np.divide(total_third, cube, out=np.zeros_like(sd), where=cube > 0)
     z = np.array([_normal_quantile(level) for level in levels])
     drawn = (w + m)[:, None] + sd[:, None] * cornish_fisher(z, skewness[:, None])
-    return np.asarray(np.maximum(drawn, w[:, None]), dtype=np.float64)
+    return _beyond_won(drawn, w[:, None], m[:, None])
 
 
 def cornish_fisher(z: ArrayLike, skewness: ArrayLike) -> Values:
@@ -228,7 +229,12 @@ def _drawn_nearer(at: Values, won: Values, mean: Values, regularity: float) -> V
     """Quantiles `at` with their distance from the forecast multiplied by `regularity`."""
     if regularity >= 1:
         return at
-    return np.asarray(np.maximum(won + mean + regularity * (at - won - mean), won))
+    return _beyond_won(won + mean + regularity * (at - won - mean), won, mean)
+
+
+def _beyond_won(at: Values, won: Values, mean: Values) -> Values:
+    """Quantiles `at`, none of which takes back what is won already or what is lost by credits."""
+    return np.where(mean < 0, np.minimum(at, won), np.maximum(at, won))
 
 
 def _quantile_columns() -> dict[str, type[pl.DataType]]:

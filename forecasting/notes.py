@@ -17,6 +17,12 @@ _TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
         "nb": "Spennet hviler på {shown:number} avsluttede prognoser for denne kontoen; inntil det "
         "er flere, antas 10 %.",
     },
+    "nothing_to_come": {
+        "en": "No open deal can count in it and no new ones can be foreseen: only what is won "
+        "already is known, so no range is told.",
+        "nb": "Ingen åpne avtaler kan telle med, og nye kan ikke forutses: bare det som er vunnet, "
+        "er kjent, så noe spenn oppgis ikke.",
+    },
     "few_won_deals": {
         "en": "Learned from no more than {shown:number} won deals, too few to count on.",
         "nb": "Lært av ikke mer enn {shown:number} vunne avtaler, for få til å regne med.",
@@ -26,6 +32,8 @@ _TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
         "nb": "Ingen metode kan si noe ennå.",
     },
 }
+
+_NOTHING: Final[Mapping[Language, str]] = {"en": "nothing", "nb": "ingenting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class Note:
 
     def text(self, language: Language) -> str:
         """The sentence. A method's name stands as in the tables, `_` shown as a space."""
-        shown = int(self.shown) if self.shown.isdecimal() else self.shown.replace("_", " ")
+        name = _NOTHING[language] if self.shown == "nothing" else self.shown.replace("_", " ")
+        shown = int(self.shown) if self.shown.isdecimal() else name
         return sentence(_TEXTS[self.code], {"shown": shown}, language)
 
 

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Final
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import SEGMENTS, Quota
+from forecasting.goals import AMOUNT, COUNT, SEGMENTS, Quota
 
-COLUMNS: Final = (*SEGMENTS[1:], "period", "amount", "currency")
+COLUMNS: Final = (*SEGMENTS[1:], "period", "amount", "count", "currency")
 _HEADINGS: Final[Mapping[str, str]] = {
     "selger": "owner", "eier": "owner", "person": "owner", "rep": "owner",
     "lag": "team", "pipe": "pipeline", "periode": "period",
     "beløp": "amount", "quota": "amount", "kvote": "amount", "mål": "amount", "target": "amount",
-    "valuta": "currency",
+    "antall": "count", "deals": "count", "valuta": "currency",
 }  # fmt: skip
 
 
@@ -38,9 +38,10 @@ def read_quotas(text: str, *, fiscal_year_starts: int) -> tuple[list[Quota], lis
     delimiter = max(",;\t", key=heading.count)
     rows = csv.reader(lines, delimiter=delimiter)
     names = [_column(cell) for cell in next(rows, [])]
-    for needed in ("period", "amount"):
-        if needed not in names:
-            raise ValueError(f"there is no column {needed!r}; it has: {', '.join(names) or 'none'}")
+    for needed in (("period",), ("amount", "count")):
+        if not set(needed) & set(names):
+            wanted = " or ".join(map(repr, needed))
+            raise ValueError(f"there is no column {wanted}; it has: {', '.join(names) or 'none'}")
     unknown = [name for name in names if name and name not in COLUMNS]
     if unknown:
         raise ValueError(f"unknown column {unknown[0]!r}; known are {', '.join(COLUMNS)}")
@@ -78,19 +79,32 @@ def _quota(names: Sequence[str], cells: Sequence[str], fiscal_year_starts: int) 
     if not row.get("period"):
         raise ValueError("the period is empty")
     found = fiscal_period(row["period"], fiscal_year_starts)
+    amount, count = row.get("amount", ""), row.get("count", "")
+    if amount and count:
+        raise ValueError("it has an amount and a count of deals; give one of the two")
     currency = row.get("currency", "").upper() or None
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         raise ValueError(f"{currency!r} is no currency; write three letters such as NOK")
+    if count and currency:
+        raise ValueError("a count of deals has no currency")
     kind = named[0] if named else SEGMENTS[0]
     return Quota(
         kind=kind,
         segment=row[kind] if named else "",
         label=found.label,
         period=found.period,
-        amount=amount_of(row.get("amount", "")),
+        amount=count_of(count) if count else amount_of(amount),
         currency=currency,
         source="csv",
+        measure=COUNT if count else AMOUNT,
     )
+
+
+def count_of(text: str) -> Decimal:
+    """How many deals; ValueError where it is no whole number above 0."""
+    if not re.fullmatch(r"[1-9]\d{0,8}", text):
+        raise ValueError(f"{text!r} is no count of deals; write 12")
+    return Decimal(text)
 
 
 def amount_of(text: str) -> Decimal:

@@ -13,11 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from sync.alerts.channels.activity import ActivityChannel
-from sync.alerts.channels.base import Channel
-from sync.alerts.channels.console import ConsoleChannel
-from sync.alerts.channels.email import EmailChannel
-from sync.alerts.channels.webhook import WebhookChannel
+from sync.alerts.channels.opening import open_channels
 from sync.clock import Clock, SystemClock
 from sync.config import model
 from sync.config.loader import Loaded, default_path, load
@@ -30,10 +26,12 @@ from sync.crm.files.intake import FolderSettings
 from sync.crm.files.preview import Preview, preview
 from sync.crm.files.sink import FileSink
 from sync.crm.files.source import FileSource
+from sync.crm.goals import GoalSource
 from sync.crm.hubspot.access import LEAD_SCOPES, SCOPES
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.contact_sink import HubSpotContactSink
 from sync.crm.hubspot.contacts import HubSpotContacts
+from sync.crm.hubspot.goals import HubSpotGoals
 from sync.crm.hubspot.paths import Paths
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
@@ -45,6 +43,7 @@ from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
+from sync.crm.pipedrive.goals import PipedriveGoals
 from sync.crm.pipedrive.leads import PipedriveLeads
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.memory import Memory
@@ -79,6 +78,7 @@ class Connected:
     follow_ups: FollowUps | None = None
     lead_source: LeadSource | None = None
     lead_sink: LeadSink | None = None
+    goal_source: GoalSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,14 @@ class App:
             clock=self.clock,
         )
         sink = HubSpotSink(settings.name, client, self.clock)
-        connected = Connected(settings, source, sink, lambda: client.requests, traffic.limiter.used)
+        connected = Connected(
+            settings,
+            source,
+            sink,
+            lambda: client.requests,
+            traffic.limiter.used,
+            goal_source=HubSpotGoals(client),
+        )
         if not settings.leads.enabled:
             return connected
         lookback = timedelta(minutes=settings.lookback_minutes)
@@ -266,6 +273,7 @@ class App:
             used,
             follow_ups,
             lead_source=leads if settings.leads.enabled else None,
+            goal_source=PipedriveGoals(client),
         )
 
     def context(
@@ -299,6 +307,7 @@ class App:
             allow_mass_alert=allow_mass_alert,
             lead_source=connected.lead_source,
             lead_sink=connected.lead_sink,
+            goal_source=connected.goal_source,
         )
 
 
@@ -411,38 +420,3 @@ def preview_file(
         home_currency=assumed.home_currency,
         clock=clock,
     )
-
-
-def open_channels(
-    channels: Sequence[model.Channel], secrets: Secrets, follow_ups: FollowUps | None = None
-) -> list[Channel]:
-    """The configured alert channels, each under a name that stays the same between runs.
-
-    follow_ups: None where the CRM has no tasks; channels that are tasks are then left out.
-    """
-    opened: list[Channel] = []
-    for number, channel in enumerate(channels):
-        same = [c.kind for c in channels[:number]].count(channel.kind)
-        name = channel.kind if same == 0 else f"{channel.kind}-{same + 1}"
-        if isinstance(channel, model.ActivityChannel):
-            opened += [ActivityChannel(name, follow_ups)] if follow_ups is not None else []
-        else:
-            opened.append(_open_channel(name, channel, secrets))
-    return opened
-
-
-def _open_channel(
-    name: str,
-    channel: model.ConsoleChannel | model.WebhookChannel | model.EmailChannel,
-    secrets: Secrets,
-) -> Channel:
-    match channel:
-        case model.ConsoleChannel():
-            return ConsoleChannel(name)
-        case model.WebhookChannel():
-            return WebhookChannel(name, secrets.webhook_url(channel).get_secret_value())
-        case model.EmailChannel():
-            password = None
-            if channel.username:
-                password = secrets.smtp_password(channel).get_secret_value()
-            return EmailChannel(name, channel, password)

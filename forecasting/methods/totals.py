@@ -12,7 +12,9 @@ from forecasting.segments import SegmentKind, by_segment, of_one_connection
 from forecasting.snapshot import Snapshot
 
 LEFT_OUT: Final = ("close_date_missing", "overdue", "amount_missing", "no_rate", "no_probability")
-"""Why a deal could not count; the first that applies, so that each deal is told once."""
+"""Why a deal could not count; the first that applies, so that each deal is told once. Deals won in
+the period whose value is unknown are among them: they add nothing to what is won.
+"""
 
 SEGMENT_COLUMNS: Final = ("pipeline_id", "team", "owner_id", "deal_type")
 
@@ -46,14 +48,14 @@ def totals(
     """
     of_one_connection(snapshot.deals)
     won = snapshot.deals.filter(pl.col("status") == "won").select(
-        *SEGMENT_COLUMNS, "closed_on", won_amount=pl.col("amount").fill_null(0.0)
+        *SEGMENT_COLUMNS, "closed_on", *_unvalued(), won_amount=pl.col("amount").fill_null(0.0)
     )
     opened = snapshot.deals.filter(pl.col("status") == "open").select(*KEY, *SEGMENT_COLUMNS)
     parts = []
     for index, (period, frame) in enumerate(chances):
         inside = won.filter(
             (pl.col("closed_on") >= period.start) & (pl.col("closed_on") < period.end)
-        ).select(*SEGMENT_COLUMNS, "won_amount", won_deals=pl.lit(1, pl.Int64))
+        ).drop("closed_on")
         rows = [inside, opened.join(frame, on=KEY, how="inner").select(*_moments())]
         if new is not None:
             rows.append(new[index].select(*SEGMENT_COLUMNS, *NEW_COLUMNS))
@@ -129,6 +131,16 @@ def placed_deals(
             ),
         )
         for period in periods
+    ]
+
+
+def _unvalued() -> list[pl.Expr]:
+    """A won deal's part, but for its amount: one deal, and why its amount is unknown."""
+    unknown, unpriced = pl.col("amount").is_null(), pl.col("amount_problem").eq_missing("no_rate")
+    return [
+        pl.lit(1, pl.Int64).alias("won_deals"),
+        (unknown & ~unpriced).cast(pl.Int64).alias("amount_missing"),
+        (unknown & unpriced).cast(pl.Int64).alias("no_rate"),
     ]
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.inputs import Rates, Waiting, waiting
-from sync.alerts.message import Alerted, Language, Message, Sentence, compose
+from sync.alerts.lead_lines import AlertedLead
+from sync.alerts.message import Alerted, Message, Sentence, compose
+from sync.alerts.rendering import Language
 from sync.alerts.store import DeliveryState
 from sync.clock import Clock
 from sync.errors import DealpulseError, PermanentError, TransientError
@@ -69,13 +71,15 @@ def deliver(
     rates: Rates | None = None,
     lease: timedelta = LEASE,
     only_retries: bool = False,
+    with_leads: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> DeliveryReport:
     """Send what waits, one digest per owner and channel.
 
     claimed_by: this process, different from every other. sentence: a finding in words. rates: for
     deals whose CRM gives no converted amount. only_retries: nothing that was not tried before, for
-    the runs between two digests. Failing channels are in the report; they raise nothing.
+    the runs between two digests. with_leads: alerts on leads too. Failing channels are in the
+    report; they raise nothing.
     """
     report = DeliveryReport(
         expired=store.expire_claims(engine, connection, before=clock.now() - lease),
@@ -85,7 +89,12 @@ def deliver(
     for channel in channels:
         failures = 0
         for digest in waiting(
-            engine, connection, channel.name, rates=rates, only_retries=only_retries
+            engine,
+            connection,
+            channel.name,
+            rates=rates,
+            only_retries=only_retries,
+            with_leads=with_leads,
         ):
             if should_stop():
                 return report
@@ -136,7 +145,7 @@ class _Teller:
         report.add(len(message.alert_ids), _end(error), problem)
         return error
 
-    def _compose(self, digest: Waiting, alerts: Sequence[Alerted]) -> Message:
+    def _compose(self, digest: Waiting, alerts: Sequence[Alerted | AlertedLead]) -> Message:
         return compose(
             alerts,
             digest.owner,

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, select, union
 
+from sync.alerts.lead_inputs import OF_LEADS, alerted_lead, waiting_leads
+from sync.alerts.lead_lines import AlertedLead
 from sync.alerts.message import Alerted, Recipient
 from sync.alerts.rules import DealState, Found, OpenAlert
 from sync.alerts.store import MAX_DIGEST, AlertState, DeliveryState
@@ -37,7 +39,7 @@ class Waiting:
     """The alerts that one owner (None = nobody) is to be told of on one channel."""
 
     owner: Recipient | None
-    alerts: Sequence[Alerted]
+    alerts: Sequence[Alerted | AlertedLead]
 
 
 def read_inputs(
@@ -47,12 +49,14 @@ def read_inputs(
     gives no converted amount.
     """
     of_rules = (_finding.c.connection == connection) & _finding.c.rule.in_(sorted(rules))
-    are_open = (_alert.c.connection == connection) & (_alert.c.state == AlertState.RAISED)
+    are_open = (
+        (_alert.c.connection == connection) & (_alert.c.state == AlertState.RAISED) & ~OF_LEADS
+    )
     concerned = union(
         select(_finding.c.deal_id).where(of_rules), select(_alert.c.deal_id).where(are_open)
     )
     with reading(engine) as database:
-        home = _account(database, connection)[0]
+        home = _account(database, connection).home
         findings = [
             Found(row.deal_id, row.rule, row.since, row.evidence)
             for row in database.execute(select(_finding).where(of_rules))
@@ -79,24 +83,26 @@ def waiting(
     *,
     rates: Rates | None = None,
     only_retries: bool = False,
+    with_leads: bool = False,
 ) -> Sequence[Waiting]:
-    """What waits for delivery on `channel`, by owner. only_retries: what was tried before."""
+    """What waits for delivery on `channel`, by owner. only_retries: what was tried before.
+    with_leads: alerts on leads too.
+    """
     condition = (_delivery.c.channel == channel) & (_delivery.c.state == DeliveryState.PENDING)
     if only_retries:
         condition &= _delivery.c.attempts > 0
     with reading(engine) as database:
-        home, deal_url = _account(database, connection)
-        rows = database.execute(_waiting_query(connection, condition)).all()
-    groups: dict[str | None, list[Row[Any]]] = {}
-    for row in rows:
-        groups.setdefault(row.owner_id, []).append(row)
-    return [
-        Waiting(
-            _recipient(group[0]),
-            [_alerted(row, home, deal_url, rates or {}) for row in group[:MAX_DIGEST]],
-        )
-        for group in groups.values()
-    ]
+        account = _account(database, connection)
+        deals = database.execute(_waiting_query(connection, condition)).all()
+        leads = database.execute(waiting_leads(connection, condition)).all() if with_leads else []
+    groups: dict[str | None, tuple[Recipient | None, list[Alerted | AlertedLead]]] = {}
+    for row in deals:
+        group = groups.setdefault(row.owner_id, (_recipient(row), []))
+        group[1].append(_alerted(row, account, rates or {}))
+    for row in leads:
+        group = groups.setdefault(row.owner_id, (_recipient(row), []))
+        group[1].append(alerted_lead(row, account.lead_url))
+    return [Waiting(owner, alerts[:MAX_DIGEST]) for owner, alerts in groups.values()]
 
 
 def _waiting_query(connection: str, condition: ColumnElement[bool]) -> Select[Any]:
@@ -122,13 +128,21 @@ def _waiting_query(connection: str, condition: ColumnElement[bool]) -> Select[An
     )
 
 
-def _account(database: Connection, connection: str) -> tuple[str | None, str | None]:
-    """(home currency, link to a deal); None before the first pull."""
-    table = schema.connection
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Its home currency, and links to a deal and a lead; None before the first pull."""
+
+    home: str | None = None
+    deal_url: str | None = None
+    lead_url: str | None = None
+
+
+def _account(database: Connection, connection: str) -> _Account:
+    table = schema.connection.c
     row = database.execute(
-        select(table.c.home_currency, table.c.deal_url).where(table.c.name == connection)
+        select(table.home_currency, table.deal_url, table.lead_url).where(table.name == connection)
     ).one_or_none()
-    return (row.home_currency, row.deal_url) if row else (None, None)
+    return _Account(*row) if row else _Account()
 
 
 def _state(row: Row[Any], home: str | None, rates: Rates) -> DealState:
@@ -160,7 +174,8 @@ def _recipient(row: Row[Any]) -> Recipient | None:
     return Recipient(row.owner_name, row.email, row.active)
 
 
-def _alerted(row: Row[Any], home: str | None, deal_url: str | None, rates: Rates) -> Alerted:
+def _alerted(row: Row[Any], account: _Account, rates: Rates) -> Alerted:
+    deal_url = account.deal_url
     return Alerted(
         alert_id=row.id,
         deal_id=row.deal_id,
@@ -168,7 +183,7 @@ def _alerted(row: Row[Any], home: str | None, deal_url: str | None, rates: Rates
         rule=row.rule,
         evidence=row.evidence,
         amount=row.amount,
-        currency=row.currency or home,
-        amount_home=_amount_home(row, home, rates),
+        currency=row.currency or account.home,
+        amount_home=_amount_home(row, account.home, rates),
         url=deal_url.replace("{deal_id}", quote(row.deal_id, safe="")) if deal_url else None,
     )

@@ -1,24 +1,21 @@
-"""One digest for one owner: which deals need them, why, and what to do next. Pure."""
+"""One digest for one owner: which deals and leads need them, why, and what to do next. Pure."""
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from html import escape
-from typing import Final, Literal
+from typing import Final
 
 from babel.numbers import format_currency, format_decimal
 
 from forecasting.quality import fix
-
-Language = Literal["en", "nb"]
+from sync.alerts import rendering
+from sync.alerts.lead_lines import AlertedLead, lead_lines
+from sync.alerts.rendering import Body, Language, Line
 
 Sentence = Callable[[str, Mapping[str, object], Language], str]
 """(rule, evidence, language) -> why, in one sentence."""
-
-MAX_LINES: Final = 20
-"""A digest shows so many deals and counts the rest."""
 
 _MAX_TITLE: Final = 80
 _LOCALES: Final[Mapping[str, str]] = {"en": "en", "nb": "nb_NO"}
@@ -27,32 +24,38 @@ _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
-        "you_1": "1 deal needs you",
-        "you_n": "{count} deals need you",
-        "owner_1": "1 deal needs {owner}",
-        "owner_n": "{count} deals need {owner}",
-        "nobody_1": "1 deal needs an owner",
-        "nobody_n": "{count} deals need an owner",
+        "deal_1": "1 deal",
+        "deal_n": "{count} deals",
+        "lead_1": "1 lead",
+        "lead_n": "{count} leads",
+        "and": " and ",
+        "you_1": "{what} needs you",
+        "you_n": "{what} need you",
+        "owner_1": "{what} needs {owner}",
+        "owner_n": "{what} need {owner}",
+        "nobody_1": "{what} needs an owner",
+        "nobody_n": "{what} need an owner",
         "left": "{owner} (deactivated)",
         "nobody": "nobody",
-        "more": "... and {count} more",
         "no_title": "(deal without a name)",
         "no_amount": "no amount",
-        "next": "Next: {step}",
     },
     "nb": {
-        "you_1": "1 avtale trenger deg",
-        "you_n": "{count} avtaler trenger deg",
-        "owner_1": "1 avtale trenger {owner}",
-        "owner_n": "{count} avtaler trenger {owner}",
-        "nobody_1": "1 avtale trenger en eier",
-        "nobody_n": "{count} avtaler trenger en eier",
+        "deal_1": "1 avtale",
+        "deal_n": "{count} avtaler",
+        "lead_1": "1 lead",
+        "lead_n": "{count} leads",
+        "and": " og ",
+        "you_1": "{what} trenger deg",
+        "you_n": "{what} trenger deg",
+        "owner_1": "{what} trenger {owner}",
+        "owner_n": "{what} trenger {owner}",
+        "nobody_1": "{what} trenger en eier",
+        "nobody_n": "{what} trenger en eier",
         "left": "{owner} (deaktivert)",
         "nobody": "ingen",
-        "more": "... og {count} til",
         "no_title": "(avtale uten navn)",
         "no_amount": "uten beløp",
-        "next": "Neste steg: {step}",
     },
 }
 
@@ -115,17 +118,8 @@ class Message:
     tasks: tuple[Task, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    title: str
-    amount: str
-    why: tuple[str, ...]
-    steps: tuple[str, ...]
-    url: str | None
-
-
 def compose(
-    alerts: Sequence[Alerted],
+    alerts: Sequence[Alerted | AlertedLead],
     owner: Recipient | None,
     *,
     connection: str,
@@ -133,14 +127,16 @@ def compose(
     sentence: Sentence,
     at: datetime,
 ) -> Message:
-    """Tell `owner` (None = the deals have none) of their `alerts`: one line per deal, the largest
-    amount first, deals of unknown amount last.
+    """Tell `owner` (None = they have none) of their `alerts`: one line per deal, the largest
+    amount first, deals of unknown amount last; then one line per rule on leads.
     """
+    on_deals = [alert for alert in alerts if isinstance(alert, Alerted)]
+    on_leads = [alert for alert in alerts if isinstance(alert, AlertedLead)]
     alert_ids = tuple(sorted(alert.alert_id for alert in alerts))
-    lines = [_line(group, language, sentence) for group in _by_deal(alerts)]
-    shown, left = lines[:MAX_LINES], len(lines) - MAX_LINES
-    more = _TEXTS[language]["more"].format(count=left) if left > 0 else ""
-    headline = _headline(len(lines), owner, language)
+    lines = [_line(group, language, sentence) for group in _by_deal(on_deals)]
+    body = Body(lines, lead_lines(on_leads, language, at), language)
+    counts = (len(lines), len({alert.lead_id for alert in on_leads}))
+    headline = _headline(counts, owner, language)
     reachable = owner is not None and owner.active
     return Message(
         key=f"{connection} {' '.join(map(str, alert_ids))}",
@@ -149,13 +145,13 @@ def compose(
         language=language,
         owner=_owner_name(owner, language),
         to=owner.email if owner and reachable else None,
-        subject=_counted("you", len(lines), language),
+        subject=_counted("you", counts, language),
         headline=headline,
-        text=_text(shown, more, language),
-        html=_html(shown, more, language),
-        mrkdwn=_mrkdwn(shown, more, language),
-        mrkdwn_headline=_slack(headline),
-        tasks=tuple(_task(alert, language, sentence) for alert in alerts),
+        text=rendering.text(body),
+        html=rendering.html(body),
+        mrkdwn=rendering.mrkdwn(body),
+        mrkdwn_headline=rendering.slack(headline),
+        tasks=tuple(_task(alert, language, sentence) for alert in on_deals),
     )
 
 
@@ -196,12 +192,12 @@ def _rank(alert: Alerted) -> tuple[bool, Decimal, str]:
     return amount is None, -(amount or Decimal(0)), alert.deal_id
 
 
-def _line(group: Sequence[Alerted], language: Language, sentence: Sentence) -> _Line:
+def _line(group: Sequence[Alerted], language: Language, sentence: Sentence) -> Line:
     first = group[0]
     title = plain(first.deal) or _TEXTS[language]["no_title"]
     if len(title) > _MAX_TITLE:
         title = f"{title[: _MAX_TITLE - 1]}…"
-    return _Line(
+    return Line(
         title=title,
         amount=money(first.amount, first.currency, language),
         why=tuple(plain(sentence(alert.rule, alert.evidence, language)) for alert in group),
@@ -215,15 +211,21 @@ def _task(alert: Alerted, language: Language, sentence: Sentence) -> Task:
     return Task(alert.deal_id, alert.rule, why, fix(alert.rule, language))
 
 
-def _headline(count: int, owner: Recipient | None, language: Language) -> str:
+def _headline(counts: tuple[int, int], owner: Recipient | None, language: Language) -> str:
     if owner is None:
-        return _counted("nobody", count, language)
-    return _counted("owner", count, language, _owner_name(owner, language))
+        return _counted("nobody", counts, language)
+    return _counted("owner", counts, language, _owner_name(owner, language))
 
 
-def _counted(kind: str, count: int, language: Language, owner: str = "") -> str:
-    text = _TEXTS[language][f"{kind}_{'1' if count == 1 else 'n'}"]
-    return text.format(count=count, owner=owner)
+def _counted(kind: str, counts: tuple[int, int], language: Language, owner: str = "") -> str:
+    """counts: of deals and of leads."""
+    texts = _TEXTS[language]
+    what = texts["and"].join(
+        texts[f"{name}_{'1' if count == 1 else 'n'}"].format(count=count)
+        for name, count in zip(("deal", "lead"), counts, strict=True)
+        if count
+    )
+    return texts[f"{kind}_{'1' if sum(counts) == 1 else 'n'}"].format(what=what, owner=owner)
 
 
 def _owner_name(owner: Recipient | None, language: Language) -> str:
@@ -231,51 +233,3 @@ def _owner_name(owner: Recipient | None, language: Language) -> str:
         return _TEXTS[language]["nobody"]
     name = plain(owner.name)
     return name if owner.active else _TEXTS[language]["left"].format(owner=name)
-
-
-def _next(line: _Line, language: Language) -> list[str]:
-    return [_TEXTS[language]["next"].format(step=step) for step in line.steps]
-
-
-def _text(lines: Sequence[_Line], more: str, language: Language) -> str:
-    blocks = [
-        "\n  ".join(
-            [
-                f"- {line.title} ({line.amount})",
-                *line.why,
-                *_next(line, language),
-                *([line.url] if line.url else []),
-            ]
-        )
-        for line in lines
-    ]
-    return "\n".join([*blocks, *([more] if more else [])]) + "\n"
-
-
-def _html(lines: Sequence[_Line], more: str, language: Language) -> str:
-    rows = []
-    for line in lines:
-        title = escape(line.title)
-        if line.url:
-            title = f'<a href="{escape(line.url)}">{title}</a>'
-        body = "<br>".join(escape(text) for text in (*line.why, *_next(line, language)))
-        rows.append(f"<li><b>{title}</b> ({escape(line.amount)})<br>{body}</li>")
-    rest = f"<p>{escape(more)}</p>" if more else ""
-    return (
-        f'<!doctype html><html lang="{language}"><body><ul>{"".join(rows)}</ul>{rest}</body></html>'
-    )
-
-
-def _mrkdwn(lines: Sequence[_Line], more: str, language: Language) -> str:
-    blocks = []
-    for line in lines:
-        title = f"*{_slack(line.title)}*"
-        if line.url:
-            title = f"*<{_slack(line.url).replace('|', '%7C')}|{_slack(line.title)}>*"
-        body = "\n".join(_slack(text) for text in (*line.why, *_next(line, language)))
-        blocks.append(f"• {title} ({_slack(line.amount)})\n{body}")
-    return "\n".join([*blocks, *([more] if more else [])])
-
-
-def _slack(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

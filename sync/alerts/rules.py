@@ -92,15 +92,22 @@ def plan(
     return AlertPlan(tuple(to_raise), tuple(keep), resolve)
 
 
-def brake(plan: AlertPlan, *, limit: int, allow: bool = False) -> None:
-    """Raise SafetyStop where more than `limit` alerts would be raised at once."""
+def brake(
+    plan: AlertPlan,
+    *,
+    limit: int,
+    allow: bool = False,
+    fewer: str = "alerts.minimum_amount or longer norms under staleness.after_days",
+) -> None:
+    """Raise SafetyStop where more than `limit` alerts would be raised at once. fewer: what to set
+    where they are too many.
+    """
     if allow or len(plan.to_raise) <= limit:
         return
     raise SafetyStop(
         f"No alert was raised: {len(plan.to_raise)} would be new at once (limit {limit}). Look at "
         "them with `dealpulse alerts plan`. If they are right, run `dealpulse alerts send "
-        "--allow-mass-alert` once; if they are too many to be of use, set alerts.minimum_amount or "
-        "longer norms under staleness.after_days."
+        f"--allow-mass-alert` once; if they are too many to be of use, set {fewer}."
     )
 
 

@@ -16,13 +16,14 @@ from sync.cli.state import (
 from sync.config.model import Connection
 from sync.jobs import chain
 from sync.jobs.alert import planned
+from sync.jobs.lead_alert import planned_leads
 from sync.jobs.runner import JobResult, run_chain
 from sync.report.alerts import alerts_report
 from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="Alerts about deals: see, then send.")
+    group = typer.Typer(no_args_is_help=True, help="Alerts about deals and leads: see, then send.")
     group.command()(plan)
     group.command()(send)
     app.add_typer(group, name="alerts", rich_help_panel="Act")
@@ -41,7 +42,10 @@ def plan(
     with state.app() as app:
 
         def build(settings: Connection) -> list[Report]:
-            rows = planned(app.context(settings))
+            job = app.context(settings)
+            rows = [*planned(job)]
+            if chain.leads_cycle(settings):
+                rows += planned_leads(job)
             told = delivery_counts(app.engine, settings.name)
             most = limit if form is Format.TABLE else 0
             return [alerts_report(app.engine, settings.name, rows, told, limit=most)]
@@ -84,6 +88,6 @@ def send(
                 again = send_again(app.engine, name, failed=retry_failed, uncertain=retry_uncertain)
                 console.print(f"{name}: {again} deliveries are tried again", markup=False)
             job = app.context(settings, allow_mass_alert=allow_mass_alert)
-            return run_chain([chain.RAISE_ALERTS, chain.DELIVER_ALERTS], job)
+            return run_chain(chain.telling(settings), job)
 
         each_connection(app, connection, work, console)

@@ -23,6 +23,11 @@ _ORDER = {
             "write_back",
             "raise_alerts",
             "retry_alerts",
+            "leads",
+            "funnel",
+            "lead_score",
+            "lead_write_back",
+            "raise_lead_alerts",
             "deliver_alerts",
             "backtest",
         )

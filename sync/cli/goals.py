@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from forecasting.goals import COUNT, Quota
 from sync.cli.state import ConnectionOption, FormatOption, State, notices, screen, show_each
 from sync.config.model import Connection
 from sync.errors import ConfigError
 from sync.jobs.goals import Checked, check_quotas, take_in
-from sync.report.goals import goals_report
+from sync.report.goals import IN_DEALS, goals_report
 from sync.report.table import Column, Format, Kind, Report, show
 
 _CHECKED = (
@@ -67,8 +68,8 @@ def import_quotas(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A CSV with the columns period, amount and owner, team or pipeline (none of them "
-            "= everyone); currency if it is another than the home currency."
+            help="A CSV with the columns period, amount (or count, of deals), and owner, team or "
+            "pipeline (none of them = everyone); currency if it is not the home currency."
         ),
     ],
     dry_run: Annotated[
@@ -104,6 +105,11 @@ def _only_one(settings: Sequence[Connection]) -> Connection:
     return settings[0]
 
 
+def _notes_on(quota: Quota, *, unknown: bool) -> list[str]:
+    told = [f"no such {quota.kind} in the CRM"] if unknown else []
+    return [*told, IN_DEALS] if quota.measure == COUNT else told
+
+
 def _shown(connection: str, checked: Checked) -> Report:
     unknown = {quota.key for quota in checked.unknown}
     rows: list[dict[str, object]] = [
@@ -113,7 +119,7 @@ def _shown(connection: str, checked: Checked) -> Report:
             "period": quota.label,
             "amount": quota.amount,
             "currency": quota.currency,
-            "note": f"no such {quota.kind} in the CRM" if quota.key in unknown else "",
+            "note": "; ".join(_notes_on(quota, unknown=quota.key in unknown)),
         }
         for quota in checked.quotas
     ]

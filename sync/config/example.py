@@ -112,7 +112,12 @@ def _setting(model: type[BaseModel], name: str, path: str, place: _Place) -> Ite
         yield from _mapping(inner, f"{path}.", place.deeper())
     else:
         value = place.given.get(path, _value(info))
-        yield place.line(f"{name}: {_yaml(value)}", shown=info.is_required() or path in place.given)
+        shown = info.is_required() or path in place.given
+        if isinstance(value, list) and len(value) > 1 and isinstance(value[0], dict):
+            yield place.line(f"{name}:", shown=shown)
+            yield from (place.line(f"- {_yaml(entry)}", shown=shown) for entry in value)
+        else:
+            yield place.line(f"{name}: {_yaml(value)}", shown=shown)
 
 
 def _comment(model: type[BaseModel], name: str, place: _Place) -> Iterator[str]:

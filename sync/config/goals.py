@@ -17,7 +17,10 @@ class QuotaSetting(Strict):
         description="FY2026, 2026-H1, 2026-Q4 (of the fiscal year), 2026-03, or two days: "
         "2026-01-01..2026-06-30."
     )
-    amount: Decimal = Field(gt=0, description="What should be won in it.")
+    amount: Decimal | None = Field(None, gt=0, description="What should be won in it.")
+    count: int | None = Field(
+        None, gt=0, description="How many deals should be won in it, in place of an amount."
+    )
     currency: CurrencyCode | None = Field(None, description="None = the home currency.")
     who: str | None = Field(
         None,
@@ -26,6 +29,14 @@ class QuotaSetting(Strict):
         "everyone.",
     )
     connection: str | None = Field(None, min_length=1, description="None = every connection.")
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "QuotaSetting":
+        if (self.amount is None) == (self.count is None):
+            raise ValueError("give an amount or a count of deals, one of the two")
+        if self.count is not None and self.currency is not None:
+            raise ValueError("a count of deals has no currency")
+        return self
 
 
 class Goals(Strict):
@@ -41,18 +52,19 @@ class Goals(Strict):
         description="How much of a quota should be won by today: by calendar days, by working days "
         "without public holidays, or as in your own past periods.",
     )
+    from_crm: bool = Field(
+        True,
+        description="Take the goals that were set in HubSpot or Pipedrive besides, once a day, as "
+        "far as the token may read them.",
+    )
     quotas: list[QuotaSetting] = Field(
         default_factory=list,
-        description="What should be won, by whom and when. They win over imported ones.",
+        description="What should be won, by whom and when. They win over imported ones, and "
+        "those over the CRM's.",
         examples=[
             [
-                {
-                    "who": "team North",
-                    "period": "2026-Q4",
-                    "amount": 9,
-                    "currency": "EUR",
-                    "connection": "main",
-                }
+                {"who": "team North", "period": "2026-Q4", "amount": 500_000, "currency": "NOK"},
+                {"period": "2026", "count": 40, "connection": "main"},
             ]
         ],
     )

@@ -19,6 +19,8 @@ from sync.config.connections import WriteBack as WriteBack
 from sync.config.funnel import Funnel as Funnel
 from sync.config.funnel import LeadScore as LeadScore
 from sync.config.goals import Goals as Goals
+from sync.config.lead_alerts import LEAD_RULES
+from sync.config.lead_alerts import LeadAlerts as LeadAlerts
 from sync.config.process import Process as Process
 from sync.config.strict import Strict as Strict
 from sync.config.values import (
@@ -193,8 +195,9 @@ Channel = Annotated[
 
 
 class Alerts(Strict):
-    rules: list[Literal["stale", "overdue", "stuck"]] = Field(
-        ["stale"], description="Which findings become alerts."
+    rules: list[Literal["stale", "overdue", "stuck", "lead_unanswered", "lead_forgotten"]] = Field(
+        ["stale"],
+        description="Which findings become alerts; those on leads need `leads.enabled`.",
     )
     channels: list[Channel] = Field(
         [ConsoleChannel(kind="console")],
@@ -209,6 +212,17 @@ class Alerts(Strict):
         description="Refuse to send more new alerts than this at once, unless told "
         "--allow-mass-alert.",
     )
+    leads: LeadAlerts = Field(
+        default_factory=LeadAlerts, description="When alerts.rules speak of leads."
+    )
+
+    @property
+    def deal_rules(self) -> frozenset[str]:
+        return frozenset(self.rules) - LEAD_RULES
+
+    @property
+    def lead_rules(self) -> frozenset[str]:
+        return frozenset(self.rules) & LEAD_RULES
 
     @field_validator("channels")
     @classmethod

@@ -66,13 +66,15 @@ class RemovalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The customer's account. `deal_url`: link to a deal with `{deal_id}` in it, or None."""
+    """The customer's account. `deal_url`: link to a deal with `{deal_id}` in it, `lead_url`: to a
+    lead with `{lead_id}`; or None."""
 
     account_id: str
     time_zone: str
     home_currency: str
     currencies: tuple[str, ...] = ()
     deal_url: str | None = None
+    lead_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

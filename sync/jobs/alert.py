@@ -87,7 +87,7 @@ def _inputs(ctx: JobContext) -> Inputs:
     return read_inputs(
         ctx.engine,
         ctx.connection,
-        rules=ctx.config.alerts.rules,
+        rules=ctx.config.alerts.deal_rules,
         rates=ctx.rates,
     )
 
@@ -97,7 +97,7 @@ def _plan(ctx: JobContext, found: Inputs) -> AlertPlan:
         found.findings,
         found.open_alerts,
         found.deals,
-        rules=ctx.config.alerts.rules,
+        rules=ctx.config.alerts.deal_rules,
         minimum_amount=ctx.config.alerts.minimum_amount,
     )
 
@@ -113,6 +113,7 @@ def _deliver(ctx: JobContext, *, only_retries: bool) -> Counts:
         sentence=messages,
         rates=ctx.rates,
         only_retries=only_retries,
+        with_leads=ctx.lead_source is not None,
         should_stop=ctx.should_stop,
     )
     counts = _counts(report)

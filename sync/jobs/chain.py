@@ -7,6 +7,7 @@ from sync.jobs import backtest
 from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
 from sync.jobs.assess import assess
 from sync.jobs.funnel import measure_funnel
+from sync.jobs.lead_alert import raise_lead_alerts
 from sync.jobs.lead_score import score_leads
 from sync.jobs.lead_write_back import write_back_leads
 from sync.jobs.leads import pull_leads
@@ -26,6 +27,7 @@ LEADS = Job("leads", pull_leads)
 FUNNEL = Job("funnel", measure_funnel)
 LEAD_SCORE = Job("lead_score", score_leads)
 LEAD_WRITE_BACK = Job("lead_write_back", write_back_leads)
+LEAD_ALERTS = Job("raise_lead_alerts", raise_lead_alerts)
 DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
 BACKTEST = Job("backtest", backtest.run)
 SWEEP = Job("sweep", sweep)
@@ -44,7 +46,13 @@ def leads_cycle(settings: Connection) -> Sequence[Job]:
     if not isinstance(settings, ApiConnection) or not settings.leads.enabled:
         return []
     writes = isinstance(settings, HubSpotConnection) and settings.leads.write_back
-    return [LEADS, FUNNEL, LEAD_SCORE, *([LEAD_WRITE_BACK] if writes else [])]
+    return [LEADS, FUNNEL, LEAD_SCORE, *([LEAD_WRITE_BACK] if writes else []), LEAD_ALERTS]
+
+
+def telling(settings: Connection) -> Sequence[Job]:
+    """What raises alerts and delivers them."""
+    of_leads = [job for job in leads_cycle(settings) if job is LEAD_ALERTS]
+    return [RAISE_ALERTS, *of_leads, DELIVER_ALERTS]
 
 
 def writing(settings: Connection) -> Sequence[Job]:

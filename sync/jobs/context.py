@@ -13,6 +13,7 @@ from sync.clock import Clock
 from sync.config.model import Config, Connection
 from sync.config.rates import rates_for
 from sync.crm.base import CrmSink, CrmSource
+from sync.crm.goals import GoalSource
 from sync.crm.leads import LeadSink, LeadSource
 from sync.errors import DealpulseError
 from sync.mirror import read
@@ -66,6 +67,8 @@ class JobContext:
     """None where leads are not read: not switched on, or not offered by the CRM."""
     lead_sink: LeadSink | None = None
     """None where leads are not read, or the CRM has no place for a score."""
+    goal_source: GoalSource | None = None
+    """None where the CRM has no goals."""
     notes: list[str] = field(default_factory=list)
     """What the running job left out and why, one sentence each."""
     asked_at: dict[str, datetime] = field(default_factory=dict)

@@ -23,6 +23,8 @@ _KEY = ("method", "variant")
 _RECORD = {**RECORD_SCHEMA, "won_deals": pl.Int64, "actual_deals": pl.Int64}
 _MADE = ("method", "known_as", "period_kind", "period_start")
 _CELL = ("period_kind", "period_start", "segment_kind", "segment")
+_NOTHING_TO_COME = (pl.col("open_deals") == 0) & (pl.col("new_variance") == 0)
+"""No deal that a range could be of: between P10 and P90 would stand a certainty from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,14 @@ def _row() -> list[str | pl.Expr]:
         pl.when(pl.col("new_variance").max().over(_KEY) > 0)
         .then("new_expected")
         .alias("new_amount"),
-        *("p10", "p50", "p90"),
+        *(pl.when(~_NOTHING_TO_COME).then(name).alias(name) for name in ("p10", "p50", "p90")),
         pl.col("shock_sd").alias("shock"),
-        *("sample", "note", "interval_note", "left_out"),
+        *("sample", "note"),
+        pl.when(_NOTHING_TO_COME)
+        .then(pl.lit("nothing_to_come"))
+        .otherwise("interval_note")
+        .alias("interval_note"),
+        "left_out",
         *(_of_total(name) for name in ("past_wape", "past_origins", "floor")),
     ]
 

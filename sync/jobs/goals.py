@@ -12,7 +12,7 @@ from sync.clock import Clock
 from sync.config.model import Config
 from sync.errors import ConfigError
 from sync.mirror.quotas import save_quotas
-from sync.report.goals import read_people
+from sync.report.people import read_people
 
 _LARGEST_BYTES = 10_000_000
 

@@ -9,6 +9,7 @@ from typing import Final
 from sync.crm.base import DealPage
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
+from sync.jobs.crm_goals import pull_goals
 from sync.jobs.customer_schema import fill_fields, pull_definitions
 from sync.jobs.hinted import read_hinted
 from sync.jobs.history import read_histories
@@ -61,6 +62,8 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     counts.update(look_into_bin(ctx))
     counts.update(read_hinted(ctx))
     counts.update(read_histories(ctx))
+    if not loading:  # a first load is dear enough
+        left_out.update(dict.fromkeys(pull_goals(ctx, started_at)))
     ctx.notes[:] = [*told, *left_out]  # a daemon keeps its context
     return {"left_out": len(left_out), **counts}
 

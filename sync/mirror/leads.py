@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import Engine, and_, delete, func, select
 
+from sync.config.lead_alerts import LEAD_RULES
 from sync.crm.leads import Lead, LeadChange, LeadPage
 from sync.mirror import columns, lead_comparison, schema
 from sync.mirror.engine import pulling, reading, writing
@@ -119,8 +120,8 @@ def actual_values(
 
 
 def erase(engine: Engine, connection: str, gone: Collection[str]) -> None:
-    """Everything that is held of these leads, what was written to them too."""
-    journal = schema.write_journal
+    """Everything that is held of these leads, what was written to them and told of them too."""
+    journal, alert, delivery = schema.write_journal, schema.alert, schema.alert_delivery
     with writing(engine, alone=pulling(connection)) as transaction:
         for some in chunks(sorted(gone)):
             transaction.execute(
@@ -130,6 +131,14 @@ def erase(engine: Engine, connection: str, gone: Collection[str]) -> None:
                     journal.c.deal_id.in_(some),
                 )
             )
+        for some in chunks(sorted(gone)):
+            told = select(alert.c.id).where(
+                alert.c.connection == connection,
+                alert.c.rule.in_(sorted(LEAD_RULES)),
+                alert.c.deal_id.in_(some),
+            )
+            transaction.execute(delete(delivery).where(delivery.c.alert_id.in_(told)))
+            transaction.execute(delete(alert).where(alert.c.id.in_(told)))
         for table in _OF_A_LEAD:
             for some in chunks(sorted(gone)):
                 transaction.execute(

@@ -14,6 +14,13 @@ quota = Table(
     Column("segment", String, primary_key=True, comment="As it was named; empty for total."),
     Column("period_start", Date, primary_key=True),
     Column("period_end", Date, primary_key=True, comment="The first day after it."),
+    Column("measure", String, primary_key=True, comment="amount | count, of deals won"),
+    Column(
+        "pipelines",
+        String,
+        primary_key=True,
+        comment="Ids of those that count, with commas; empty = all.",
+    ),
     Column("label", String, nullable=False, comment="The period as people name it."),
     Column("amount", Exact, nullable=False),
     Column("currency", String, comment="Null = the home currency."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Engine, delete, insert, select
 
@@ -10,6 +11,9 @@ from forecasting.goals import Quota
 from sync.mirror.engine import reading, writing
 from sync.mirror.schema import owner
 from sync.mirror.schema import quota as table
+
+GOALS: Final = "goals"
+"""The stream whose cursor tells when the CRM's goals were read, and how many were left out."""
 
 
 def save_quotas(
@@ -24,6 +28,8 @@ def save_quotas(
             "segment": quota.segment,
             "period_start": quota.period.start,
             "period_end": quota.period.end,
+            "measure": quota.measure,
+            "pipelines": ",".join(quota.pipelines),
             "label": quota.label,
             "amount": quota.amount,
             "currency": quota.currency,
@@ -60,6 +66,8 @@ def saved_quotas(engine: Engine, connection: str) -> list[Quota]:
             amount=row.amount,
             currency=row.currency,
             source=row.source,
+            measure=row.measure,
+            pipelines=tuple(filter(None, row.pipelines.split(","))),
         )
         for row in rows
     ]

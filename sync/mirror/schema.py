@@ -48,6 +48,7 @@ connection = Table(
     Column("currencies", Json, nullable=False, comment="Codes the account uses beside it."),
     Column("deal_url", String),
     Column("seen_at", Instant, nullable=False),
+    Column("lead_url", String),
     comment="One CRM account. Written by pull.",
 )
 
@@ -330,6 +331,7 @@ write_journal = Table(
     comment="What was there and what we wrote. Written by write_back.",
 )
 
+# An alert on a lead has the lead's id as `deal_id`; its rule is one of `LEAD_RULES`.
 alert = Table(
     "alert",
     metadata,

@@ -57,6 +57,7 @@ def save_account(
             "home_currency": account.home_currency,
             "currencies": list(account.currencies),
             "deal_url": account.deal_url,
+            "lead_url": account.lead_url,
             "seen_at": at,
         }
         upsert(transaction, table, [row])

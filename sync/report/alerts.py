@@ -12,7 +12,8 @@ from sync.report.table import Column, Report
 _COLUMNS = (
     Column("action", "Would"),
     Column("deal_id", on_screen=False),
-    Column("deal", "Deal"),
+    Column("lead_id", on_screen=False),
+    Column("deal", "Deal or lead"),
     Column("owner", "Owner"),
     Column("rule", "Rule"),
     Column("why", "Why"),
@@ -27,12 +28,13 @@ def alerts_report(
     *,
     limit: int = 0,
 ) -> Report:
-    """`rows`: action, deal_id, deal, rule, why. `deliveries`: (channel, state) -> how many so far.
+    """`rows`: action, deal, rule, why, and deal_id, or lead_id and owner. `deliveries`: (channel,
+    state) -> how many so far.
 
     limit: how many rows to hold; 0 = all.
     """
     owners = _owners(engine, connection)
-    named = [{**row, "owner": owners.get(str(row["deal_id"]), "(nobody)")} for row in rows]
+    named = [{"owner": owners.get(str(row.get("deal_id")), "(nobody)"), **row} for row in rows]
     shown = named[:limit] if limit else named
     by_action = Counter(row["action"] for row in rows)
     told = {row["owner"] for row in named if row["action"] == "raise"}

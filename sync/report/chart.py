@@ -36,7 +36,7 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], *, title: str, unit: str) -> str:
-    """The SVG's text. Each panel has its own scale from 0 to its highest value."""
+    """The SVG's text. Each panel has a scale of its own from 0, or below, to its highest value."""
     height = _TOP + PANEL * len(panels)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -56,16 +56,17 @@ def _panel(panel: Panel, top: int) -> list[str]:
     points = panel.points
     base = top + PANEL - _BOTTOM
     tall = PANEL - _BOTTOM - 30
-    highest = max((max(p.p90, p.actual) for p in points), default=0) or 1.0
+    lowest = min((0.0, *(min(p.p10, p.actual) for p in points)))
+    span = max((0.0, *(max(p.p90, p.actual) for p in points))) - lowest or 1.0
     step = (WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
     half = min(step * 0.35, 18)
 
     def y(value: float) -> str:
-        return f"{base - value / highest * tall:.1f}"
+        return f"{base - (value - lowest) / span * tall:.1f}"
 
     parts = [f'<text class="title" x="{_LEFT}" y="{top + 18}">{escape(panel.title)}</text>']
     for share in (0, 0.5, 1):
-        value = highest * share
+        value = lowest + span * share
         parts.append(
             f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(value)}" '
             f'y2="{y(value)}"/>'
@@ -79,7 +80,7 @@ def _panel(panel: Panel, top: int) -> list[str]:
             f"<g><title>{p.origin}: P10 {p.p10:.0f}, P50 {p.p50:.0f}, P90 {p.p90:.0f}, "
             f"came {p.actual:.0f}</title>"
             f'<rect class="band" x="{x - half:.1f}" width="{2 * half:.1f}" y="{y(p.p90)}" '
-            f'height="{(p.p90 - p.p10) / highest * tall:.1f}"/>'
+            f'height="{(p.p90 - p.p10) / span * tall:.1f}"/>'
             f'<line class="middle" x1="{x - half:.1f}" x2="{x + half:.1f}" y1="{y(p.p50)}" '
             f'y2="{y(p.p50)}"/>'
             f'<circle class="came" cx="{x:.1f}" cy="{y(p.actual)}" r="4"/>'
@@ -99,6 +100,6 @@ def _panel(panel: Panel, top: int) -> list[str]:
 
 def _short(value: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
+        if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"

@@ -71,13 +71,14 @@ ACCURACY = (
     "Past error: WAPE of this account's own forecasts made as far from the period's end, over so "
     "many tests; floor: the error that chance alone leaves to any method."
 )
+_SILENT = "not_enough_history:nothing"
+"""The note of a method that has nothing to say: it has no figure, rather than one of 0."""
 _NEVER_COUNTED = {
     "overdue": "whose close date has passed",
     "close_date_missing": "without a close date",
 }
 _WITHOUT_VALUE = {
     "amount_missing": "without an amount",
-    "amount_not_positive": "with an amount that is not positive",
     "no_rate": "in a currency without a rate",
     "no_probability": "without a probability",
 }
@@ -138,7 +139,8 @@ def forecast_report(
             f"Learned from {decided:,} decided deals, {won:,} of them won. {RANGE}",
             *(_accuracy(latest, methods) if by == "total" else ()),
             *_said(latest, language),
-            *(_left_out(shown) if shown and not methods else ()),
+            *(_stand_ins(shown, language) if methods else ()),
+            *_left_out([line for line in shown if line["chosen"]]),
         ],
         zone=zone,
     )
@@ -160,6 +162,16 @@ def _said(latest: pl.DataFrame, language: Language) -> list[str]:
             if key:
                 periods.setdefault(Note.of(key).text(language), []).append(_label(row))
     return [f"{', '.join(labels)}: {text}" for text, labels in periods.items()]
+
+
+def _stand_ins(shown: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+    """What methods say of their own figures, each reason once with the methods it holds for."""
+    named: dict[str, dict[str, None]] = {}
+    for line in shown:
+        if line["note"] and not line["chosen"]:
+            name = f"{line['method']} {line['variant']}".replace("_", " ")
+            named.setdefault(Note.of(line["note"]).text(language), {})[name] = None
+    return [f"{', '.join(names)}: {text}" for text, names in named.items()]
 
 
 def _weights(latest: pl.DataFrame) -> Mapping[tuple[str, str], Mapping[str, float]]:
@@ -193,6 +205,7 @@ def _line(
         "segment": names.get(row["segment"], row["segment"]),
         "segment_id": row["segment"],
         **{name: row[name] for name in kept},
+        **(dict.fromkeys(("forecast", "p10", "p50", "p90")) if row["note"] == _SILENT else {}),
         "weight": None if row["chosen"] else parts.get(f"{row['method']}:{row['variant']}", 0.0),
         "left_out": json.loads(row["left_out"]),
     }
@@ -238,7 +251,7 @@ def counted_out(lines: Sequence[Mapping[str, object]]) -> dict[str, Counter[str]
 def _left_out(lines: Sequence[Mapping[str, object]]) -> list[str]:
     """What no period holds, said once since all lack the same; then what single ones lack."""
     by_period = counted_out(lines)
-    never = next(iter(by_period.values()))
+    never = next(iter(by_period.values()), Counter[str]())
     parts = [f"{never[reason]} {text}" for reason, text in _NEVER_COUNTED.items() if never[reason]]
     lacking = [
         f"{text}: "

@@ -1,9 +1,7 @@
 """Goals: each quota against what was won, what is open and what is forecast."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,16 +9,16 @@ import polars as pl
 from sqlalchemy import Engine
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import Attainment, Quota, attainment, with_rollups
+from forecasting.goals import COUNT, Attainment, Quota, attainment, with_rollups
 from sync.config.calendar import calendar_of
 from sync.config.model import Config
 from sync.config.rates import rates_for
 from sync.errors import ConfigError
 from sync.mirror import assessments, frames, read
-from sync.mirror.quotas import owner_emails, saved_quotas
-from sync.mirror.rates import rate_frame
 from sync.mirror.read import StoredAccount
 from sync.report.naming import local_time
+from sync.report.people import People, read_people
+from sync.report.quotas import given_quotas, goals_of_the_crm, resolved, told_of_the_crm
 from sync.report.table import Column, Kind, Report
 
 DEFINITION: Final = (
@@ -33,14 +31,21 @@ _PACES: Final = {
     "selling_days": "working days without public holidays",
     "seasonal": "what your own finished periods of that length had by then",
 }
+IN_DEALS: Final = "in deals, not money"
 _NOTES: Final = {
     "no_forecast": "no forecast ends with it",
     "few_deals": "under 5 deals: one decides",
+    "count": "forecasts are of money",
+    "pipelines": "these pipelines together have no forecast",
     "no_rate": "no exchange rate from {currency}: set exchange_rates",
     "unknown": "no such {kind} in the CRM",
     "over": "over",
     "ahead": "not begun",
 }
+_NONE: Final = (
+    "{} has no goals: set goals.quotas in the configuration, run `dealpulse goals import "
+    "quotas.csv`, or set them in the CRM, whose goals come with the second pull and then daily."
+)
 _COLUMNS: Final = (
     Column("period", "Period"),
     Column("kind", "Of"),
@@ -55,83 +60,15 @@ _COLUMNS: Final = (
     Column("coverage", "Coverage", Kind.SHARE),
     Column("probability", "Chance", Kind.SHARE),
     Column("note", "But"),
-    Column("source", on_screen=False),
+    Column("source", "From"),
+    Column("measure", on_screen=False),
+    Column("pipelines", on_screen=False),
     *(Column(f"pace_{name}", kind=Kind.SHARE, on_screen=False) for name in _PACES),
     Column("won_deals", kind=Kind.COUNT, on_screen=False),
     Column("open_deals", kind=Kind.COUNT, on_screen=False),
     Column("period_start", kind=Kind.DAY, on_screen=False),
     Column("period_end", kind=Kind.DAY, on_screen=False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """What segments are called: kind -> (lower-case id, name or e-mail -> id), and id -> name."""
-
-    ids: Mapping[str, Mapping[str, str]]
-    names: Mapping[str, Mapping[str, str]]
-    team_of: Mapping[str, str | None]
-
-    def known(self, quota: Quota) -> Quota | None:
-        """`quota` with the id of its segment; None where nobody is called so."""
-        if quota.kind == "total":
-            return quota
-        found = self.ids[quota.kind].get(quota.segment.strip().casefold())
-        return None if found is None else replace(quota, segment=found)
-
-    def name(self, kind: str, segment: str) -> str:
-        return "everyone" if kind == "total" else self.names[kind].get(segment, segment)
-
-
-def read_people(engine: Engine, connection: str) -> People:
-    owners = frames.owner_frame(engine, connection)
-    emails = owner_emails(engine, connection)
-    stages = frames.stage_frame(engine, connection)
-    named = {
-        "owner": list(owners.select("owner_id", "owner").iter_rows()),
-        "team": [(team, team) for team in owners["team"].drop_nulls().unique()],
-        "pipeline": list(stages.select("pipeline_id", "pipeline").unique().iter_rows()),
-    }
-    ids = {kind: _aliases(pairs) for kind, pairs in named.items()}
-    ids["owner"] |= {email.casefold(): owner_id for email, owner_id in emails.items()}
-    return People(
-        ids=ids,
-        names={kind: dict(pairs) for kind, pairs in named.items()},
-        team_of=dict(owners.select("owner_id", "team").iter_rows()),
-    )
-
-
-def _aliases(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A name that several have is none's; ids always count."""
-    pairs = list(pairs)
-    names = [name.casefold() for _, name in pairs]
-    return {name.casefold(): key for key, name in pairs if names.count(name.casefold()) == 1} | {
-        key.casefold(): key for key, _ in pairs
-    }
-
-
-def configured_quotas(config: Config, connection: str) -> list[Quota]:
-    found = []
-    for each in config.goals.quotas:
-        if each.connection not in (None, connection):
-            continue
-        kind, _, segment = (each.who or "total").partition(" ")
-        period = fiscal_period(each.period, config.goals.fiscal_year_starts)
-        found.append(
-            Quota(
-                kind=kind,
-                segment=segment.strip(),
-                label=period.label,
-                period=period.period,
-                amount=each.amount,
-                currency=each.currency,
-                source="config",
-            )
-        )
-    return found
-
-
-_FIRST: Final = {"config": 0, "csv": 1, "crm": 2}
 
 
 def goals_report(
@@ -146,15 +83,13 @@ def goals_report(
         raise ConfigError(f"{connection} has never been pulled: run `dealpulse sync` first.")
     zone = config.time_zone or account.time_zone
     today = account.seen_at.astimezone(ZoneInfo(zone)).date()
-    given = [*configured_quotas(config, connection), *saved_quotas(engine, connection)]
+    given = given_quotas(engine, connection, config)
+    crm = goals_of_the_crm(engine, connection, config)
     if not given:
-        raise ConfigError(
-            f"{connection} has no goals: set goals.quotas in the configuration, or run "
-            "`dealpulse goals import quotas.csv`."
-        )
+        raise ConfigError(_NONE.format(connection) + "".join(f" {t}" for t in told_of_the_crm(crm)))
     people = read_people(engine, connection)
     deals = _deals(engine, account, config, zone)
-    quotas, refused = _resolved(engine, account, config, given, people)
+    quotas, refused = resolved(engine, account, config, given, people)
     wanted = _wanted(config, period, every=every, today=today)
     forecasts = assessments.latest_forecasts(engine, connection).filter("chosen")
     measured = [
@@ -163,11 +98,8 @@ def goals_report(
         if wanted(quota)
     ]
     rows = [_row(each, people, config.goals.pacing, today) for each in measured]
-    rows += [_refused(quota, why) for quota, why in refused if wanted(quota)]
-    kinds = {"total": 0, "pipeline": 1, "team": 2, "owner": 3}
-    rows.sort(
-        key=lambda r: (r["period_start"], r["period_end"], kinds[str(r["kind"])], r["segment"])
-    )
+    rows += [_refused(quota, why, people) for quota, why in refused if wanted(quota)]
+    rows.sort(key=_in_order)
     unpriced = deals["amount_problem"].drop_nulls().value_counts()
     left_out = dict(sorted(unpriced.iter_rows()))
     return Report(
@@ -184,8 +116,9 @@ def goals_report(
             "fiscal_year_starts": config.goals.fiscal_year_starts,
             "sample": deals.height,
             "left_out": left_out,
+            "goals_of_the_crm": crm,
         },
-        notes=_notes(account, config, zone, rows, left_out),
+        notes=[*_notes(account, config, zone, rows, left_out), *told_of_the_crm(crm)],
         zone=zone,
     )
 
@@ -199,38 +132,6 @@ def _deals(engine: Engine, account: StoredAccount, config: Config, zone: str) ->
         rates=rates_for(config, account.home_currency),
         rates_win=config.exchange_rates_win,
     )
-
-
-def _resolved(
-    engine: Engine,
-    account: StoredAccount,
-    config: Config,
-    given: Sequence[Quota],
-    people: People,
-) -> tuple[list[Quota], list[tuple[Quota, str]]]:
-    """Quotas of known segments in home currency, the configured one where several are of the same;
-    and the others with why not.
-    """
-    told = rate_frame(engine, account.connection, account.home_currency)
-    rates: dict[str, Decimal] = dict(rates_for(config, account.home_currency))
-    theirs = {code: Decimal(str(rate)) for code, _, rate in told.iter_rows()}
-    rates = theirs | rates if config.exchange_rates_win else rates | theirs
-    rates[account.home_currency] = Decimal(1)
-    quotas: dict[object, Quota] = {}
-    refused = []
-    for quota in sorted(given, key=lambda each: _FIRST[each.source]):
-        found = people.known(quota)
-        rate = rates.get(quota.currency or account.home_currency)
-        if found is None:
-            refused.append((quota, "unknown"))
-        elif rate is None:
-            refused.append(
-                (replace(quota, segment=people.name(found.kind, found.segment)), "no_rate")
-            )
-        else:
-            home = replace(found, amount=found.amount * rate, currency=account.home_currency)
-            quotas.setdefault(home.key, home)
-    return list(quotas.values()), refused
 
 
 class _wanted:  # noqa: N801 - used like a function
@@ -268,8 +169,9 @@ def _row(found: Attainment, people: People, pacing: str, today: date) -> dict[st
     quota = found.quota
     over, ahead = quota.period.end <= today, quota.period.start > today
     notes = [key for key, holds in (("over", over), ("ahead", ahead)) if holds]
+    told = [_NOTES[key] for key in (*notes, *found.notes)]
     return {
-        **_named(quota),
+        **_named(quota, people),
         "segment": people.name(quota.kind, quota.segment),
         "segment_id": quota.segment,
         "quota": float(quota.amount),
@@ -283,21 +185,42 @@ def _row(found: Attainment, people: People, pacing: str, today: date) -> dict[st
         "open_deals": found.open_deals,
         "coverage": found.coverage,
         "probability": found.probability,
-        "note": "; ".join(_NOTES[key] for key in (*notes, *found.notes)),
+        "note": "; ".join([*_of_what(quota, people), *told]),
     }
 
 
-def _refused(quota: Quota, why: str) -> dict[str, object]:
+def _in_order(row: Mapping[str, object]) -> tuple[object, ...]:
+    kinds = {"total": 0, "pipeline": 1, "team": 2, "owner": 3}
+    of_one_kind = (row["segment"], row["measure"], row["pipelines"])
+    return row["period_start"], row["period_end"], kinds[str(row["kind"])], *of_one_kind
+
+
+def _refused(quota: Quota, why: str, people: People) -> dict[str, object]:
     note = _NOTES[why].format(currency=quota.currency, kind=quota.kind)
     unknown: dict[str, object] = dict.fromkeys((column.key for column in _COLUMNS), None)
-    return unknown | _named(quota) | {"segment": quota.segment, "note": note}
+    named = _named(quota, people) | {"segment": quota.segment}
+    return unknown | named | {"note": "; ".join([*_of_what(quota, people), note])}
 
 
-def _named(quota: Quota) -> dict[str, object]:
+def _of_what(quota: Quota, people: People) -> list[str]:
+    """Said where a quota is not of all money won."""
+    told = [IN_DEALS] if quota.measure == COUNT else []
+    if quota.pipelines:
+        told.append(f"only in {' and '.join(_pipelines(quota, people))}")
+    return told
+
+
+def _pipelines(quota: Quota, people: People) -> list[str]:
+    return [people.name("pipeline", each) for each in quota.pipelines]
+
+
+def _named(quota: Quota, people: People) -> dict[str, object]:
     return {
         "period": quota.label,
         "kind": quota.kind,
         "source": quota.source,
+        "measure": quota.measure,
+        "pipelines": "; ".join(_pipelines(quota, people)),
         "period_start": quota.period.start,
         "period_end": quota.period.end,
     }

@@ -74,7 +74,7 @@ def cell(value: object, kind: Kind, zone: str = "UTC") -> str:
 
 
 def _money(value: object, _: str) -> str:
-    return f"{float(str(value)):,.0f}"
+    return f"{round(float(str(value))):,}"  # of a whole number, so that -0.2 is no "-0"
 
 
 def _instant(value: object, zone: str) -> str:

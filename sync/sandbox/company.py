@@ -4,7 +4,7 @@ make, and what each simulated CRM is filled from.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -112,6 +112,25 @@ class CompanyContact:
     events: list[Event]
 
 
+@dataclass(frozen=True, slots=True)
+class CompanyGoal:
+    """What should be reached from `start` to the day before `end`: by an owner or a team of that id
+    or name, or by everyone. about: "won" deals, or what else is counted, such as "calls". in_deals:
+    how many, not for how much. currency: of an amount, None = the home currency. pipelines: in
+    which alone deals count; empty = all.
+    """
+
+    start: date
+    end: date
+    target: Decimal
+    owner: str | None = None
+    team: str | None = None
+    about: str = "won"
+    in_deals: bool = False
+    currency: str | None = None
+    pipelines: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Company:
     """`exchange_rates`: one unit of a currency in `home_currency`. `truth`: what the generator
@@ -127,3 +146,4 @@ class Company:
     exchange_rates: Mapping[str, Decimal] = field(default_factory=dict)
     truth: Mapping[str, object] = field(default_factory=dict)
     contacts: list[CompanyContact] = field(default_factory=list)
+    goals: list[CompanyGoal] = field(default_factory=list)

@@ -18,8 +18,9 @@ from sync.sandbox.store.calculated import Calculated
 from sync.sandbox.store.contacts import Contacts
 from sync.sandbox.store.definitions import Definitions
 from sync.sandbox.store.editing import Editor
+from sync.sandbox.store.goals import GoalTargets
 from sync.sandbox.store.instants import to_ms
-from sync.sandbox.store.kinds import Kind, TaskReader
+from sync.sandbox.store.kinds import Kind, PlainReader
 from sync.sandbox.store.links import Links
 from sync.sandbox.store.loading import Loader, currencies
 from sync.sandbox.store.owners import Owners
@@ -52,7 +53,9 @@ class Crm:
         self.deals = self._deal_kind()
         self.tasks = self._task_kind()
         self.contacts = Contacts(company.contacts, self.owners, self.now, self.lock)
-        self.kinds = {kind.name: kind for kind in (self.deals, self.tasks, self.contacts.kind)}
+        self.goals = GoalTargets(company.goals, self.owners, self.now, self.lock)
+        kinds = (self.deals, self.tasks, self.contacts.kind, self.goals.kind)
+        self.kinds = {kind.name: kind for kind in kinds}
         self._loader = Loader(
             self.deals.table,
             self.deals.definitions,
@@ -307,7 +310,7 @@ class Crm:
             type_id="0-27",
             table=Table(_FIRST_TASK),
             definitions=definitions,
-            reader=TaskReader(definitions),
+            reader=PlainReader(definitions),
             defaults=(),
             always=("hs_createdate", "hs_lastmodifieddate", "hs_object_id"),
             required=("hs_timestamp",),

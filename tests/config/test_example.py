@@ -72,7 +72,10 @@ class TestExample:
         outside_entries = [i for i in options if not _in_hidden_entry(lines, i)]
         assert len(outside_entries) > 20
         for i in outside_entries:
-            text = "\n".join([*lines[:i], uncommented(lines[i]), *lines[i + 1 :]])
+            below = range(i + 1, len(lines))
+            end = next((n for n in below if not re.match(r" *#- {", lines[n])), len(lines))
+            chosen = uncommented("\n".join(lines[i:end]))
+            text = "\n".join([*lines[:i], chosen, *lines[end:]])
             loaded(tmp_path, text)
 
     def test_every_setting_is_in_it(self) -> None:

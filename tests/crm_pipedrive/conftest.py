@@ -18,6 +18,7 @@ from sync.crm.oauth import Authorizer, OAuthTokens
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken, Credentials, OAuth
 from sync.crm.pipedrive.field_map import FieldMap
+from sync.crm.pipedrive.goals import PipedriveGoals
 from sync.crm.pipedrive.ledger import Ledger
 from sync.crm.pipedrive.memory import Memory
 from sync.crm.pipedrive.reader import Reader
@@ -124,6 +125,7 @@ class Account:
         )
         reader: Reader = self.source.reader
         self.sink = PipedriveSink("main", self.client, field_map, reader)
+        self.goals = PipedriveGoals(self.client)
 
     def restart(self) -> None:
         """Only `state`, the mirror and Pipedrive remember."""
@@ -160,6 +162,7 @@ class Account:
             requests=lambda: self.client.requests,
             holder="test",
             should_stop=should_stop,
+            goal_source=self.goals,
         )
 
     def second(self) -> datetime:

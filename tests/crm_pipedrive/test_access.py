@@ -25,6 +25,7 @@ def test_missing_scopes_are_named_one_by_one(account: Account) -> None:
     remedies = {c.what: c.remedy for c in account.source.check() if not c.ok}
     assert remedies["users"] == "Give the app the scope users:read."
     assert "activities:full" in remedies["activities"]
+    assert "goals:read" in remedies["goals"]
     assert "deals" not in remedies
 
 

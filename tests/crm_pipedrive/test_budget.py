@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,8 +14,9 @@ from sync.errors import TransientError
 from sync.jobs import chain
 from sync.jobs.runner import run_chain
 from sync.mirror import read
-from sync.sandbox.company import CompanyDeal, Event
+from sync.sandbox.company import CompanyDeal, CompanyGoal, Event
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
+from sync.sandbox.pipedrive.goals import in_v1
 from tests.crm_pipedrive.conftest import CREATED, Account, Open, deal, oauth
 from tests.fake_clock import FakeClock
 
@@ -75,6 +76,8 @@ def test_what_the_first_load_leaves_for_later_comes_with_the_second_pull(account
 def test_a_day_of_pulls_on_the_smallest_plan(account_of: Open) -> None:
     """The sum that BEHAVIOR.md states: a pull each quarter of an hour, and what an hour keeps."""
     account = account_of(many(100), history_per_pull=0)
+    everyones = CompanyGoal(date(2026, 1, 1), date(2027, 1, 1), Decimal(9))
+    account.crm.add_goal(in_v1(account.crm, everyones))
 
     def cycle() -> None:
         account.reconnect()
@@ -92,12 +95,13 @@ def test_a_day_of_pulls_on_the_smallest_plan(account_of: Open) -> None:
     pulls |= {"GET /api/v2/deals/archived": 20}
     hours = {"GET /api/v1/users": 20, "GET /api/v2/pipelines": 5, "GET /api/v2/stages": 5}
     hours |= {"GET /api/v2/dealFields": 10}
+    goals = {"GET /api/v1/goals/find": 40, "GET /api/v1/currencies": 20}
     rescans = {"GET /api/v2/deals": 10}
     expected = Counter[str]()
-    for times, costs in ((96, pulls), (24, hours), (4, rescans)):
+    for times, costs in ((96, pulls), (24, hours), (4, rescans), (1, goals)):
         expected.update({name: times * tokens for name, tokens in costs.items()})
     assert account.spent() == expected
-    assert expected.total() == 5992
+    assert expected.total() == 6052
     assert expected.total() < account.sandbox.ledger.budget * account.settings.daily_budget_share
 
 

@@ -63,7 +63,7 @@ def test_the_thresholds_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_method_has_a_page(method: str) -> None:
     page = (DOCS / "methods" / f"{method.replace('_', '-')}.md").read_text("utf-8")
-    for heading in ("## Assumptions", "## When it fails", "## Source"):
+    for heading in ("## Assumptions", "## When it fails", "## What it scored", "## Source"):
         assert heading in page
 
 

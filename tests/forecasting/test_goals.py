@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.deals import Period, PeriodKind
-from forecasting.fiscal import fiscal_period
+from forecasting.fiscal import fiscal_period, named
 from forecasting.goals import (
     Attainment,
     Quota,
@@ -86,6 +86,23 @@ def test_the_quarters_of_a_fiscal_year_fill_it(year: int, month: int) -> None:
     assert whole.end.year == year + (month == 1)
 
 
+@given(
+    year=st.integers(2001, 2100),
+    month=st.integers(1, 12),
+    part=st.sampled_from(["FY{}", "FY{}-H1", "FY{}-H2", *(f"FY{{}}-Q{n}" for n in (1, 2, 3, 4))]),
+)
+def test_periods_of_the_crm_are_called_as_people_call_them(
+    year: int, month: int, part: str
+) -> None:
+    asked = fiscal_period(part.format(year), month)
+    assert named(asked.period.start, asked.period.end, month) == asked
+
+
+def test_other_days_are_called_by_the_first_and_the_last_of_them() -> None:
+    assert named(date(2026, 3, 1), date(2026, 4, 1), 4).label == "2026-03"
+    assert named(date(2026, 3, 9), date(2026, 3, 16)).label == "2026-03-09..2026-03-15"
+
+
 @pytest.mark.parametrize("text", ["", "soon", "2026-Q5", "2026-13", "2026-02-02..2026-01-01"])
 def test_what_is_no_period(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no period; write|ends before it begins"):
@@ -143,12 +160,72 @@ def test_a_file_with_every_kind_of_wrong_row() -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "no column 'period'"), ("period\n", "no column 'amount'"),
+    [("", "no column 'period'"), ("period\n", "no column 'amount' or 'count'"),
      ("period,amount,colour\n", "unknown column 'colour'")],
 )  # fmt: skip
 def test_headings_that_are_not_usable(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         read_quotas(text, fiscal_year_starts=1)
+
+
+def test_a_file_with_counts_of_deals() -> None:
+    text = (
+        "team;periode;beløp;antall;valuta\n"
+        "North;2026-03;;12;\n"
+        "North;2026-03;500000;;NOK\n"
+        "South;2026-03;5;5;\n"
+        "South;2026-03;;1.5;\n"
+        "South;2026-03;;0;\n"
+        "South;2026-03;;5;NOK\n"
+        "North;2026-03;;13;\n"
+    )
+    quotas, bad = read_quotas(text, fiscal_year_starts=1)
+    assert [(int(q.amount), q.measure) for q in quotas] == [(12, "count"), (500_000, "amount")]
+    assert [row.reason for row in bad] == [
+        "it has an amount and a count of deals; give one of the two",
+        "'1.5' is no count of deals; write 12",
+        "'0' is no count of deals; write 12",
+        "a count of deals has no currency",
+        "the same team and period as line 2",
+    ]
+
+
+def test_a_quota_of_deals_counts_them_in_all_its_figures() -> None:
+    found = stands(
+        quota(4, measure="count"),
+        won(400, date(2026, 1, 5)),
+        {"amount": 900.0, "close_date": date(2026, 3, 30)},
+        {"amount": None, "close_date": date(2026, 3, 30)},
+        forecasts=forecast(),
+    )
+    assert (found.won, found.won_deals, found.attainment, found.gap) == (1, 1, 0.25, 3)
+    assert (found.open_deals, found.coverage) == (2, pytest.approx(2 / 3))
+    assert found.pace["linear"] == pytest.approx(1 / (4 * 74 / 90))
+    assert (found.probability, found.notes[0]) == (None, "count")
+
+
+def test_a_seasonal_pace_in_deals_is_not_that_in_money() -> None:
+    rows: list[dict[str, Any]] = [{"created_on": date(2024, 1, 1)}]
+    for year, month in [(2025, 1), (2025, 4), (2025, 7), (2025, 10)]:
+        early, late = date(year, month, 10), date(year, month + 2, 20)
+        rows += [*[won(10, early)] * 5, *[won(90, late)] * 5]
+    told: dict[str, Any] = {"today": date(2026, 2, 15), "selling": WEEKDAYS}
+    assert shares_due(QUARTER, deals(*rows), **told)["seasonal"] == pytest.approx(0.1)
+    in_deals = shares_due(QUARTER, deals(*rows), **told, measure="count")
+    assert in_deals["seasonal"] == pytest.approx(0.5)
+
+
+def test_a_quota_of_some_pipelines_sees_no_others() -> None:
+    found = stands(
+        quota(1000, pipelines=("a", "b")),
+        won(400, date(2026, 1, 5), pipeline_id="a"),
+        won(300, date(2026, 1, 5), pipeline_id="b"),
+        won(999, date(2026, 1, 5), pipeline_id="c"),
+        {"amount": 900.0, "close_date": date(2026, 3, 30), "pipeline_id": "c"},
+        forecasts=forecast(),
+    )
+    assert (found.won, found.open_deals) == (700, 0)
+    assert (found.probability, found.notes[0]) == (None, "pipelines")
 
 
 def test_attainment_gap_coverage_and_who_counts() -> None:
@@ -250,6 +327,22 @@ def test_teams_and_the_total_have_the_sum_of_their_people_unless_set() -> None:
     rolled = {(q.kind, q.segment): int(q.amount) for q in found if q.source == "sum"}
     assert rolled == {("team", "North"): 300, ("total", ""): 700}
     assert [int(q.amount) for q in found if q.segment == "South"] == [999]
+
+
+def test_money_deals_and_pipelines_are_never_added_up() -> None:
+    people = [
+        quota(100, "owner", "1"), quota(200, "owner", "2"),
+        quota(3, "owner", "1", measure="count"), quota(4, "owner", "2", measure="count"),
+        quota(50, "owner", "1", pipelines=("a",)), quota(60, "owner", "2", pipelines=("a", "b")),
+    ]  # fmt: skip
+    found = with_rollups(people, {"1": "North", "2": "North"})
+    rolled = [(q.kind, q.segment, int(q.amount), q.measure) for q in found if q.source == "sum"]
+    assert sorted(rolled) == [
+        ("pipeline", "a", 50, "amount"),
+        ("team", "North", 7, "count"), ("team", "North", 50, "amount"),
+        ("team", "North", 60, "amount"), ("team", "North", 300, "amount"),
+        ("total", "", 7, "count"), ("total", "", 60, "amount"), ("total", "", 300, "amount"),
+    ]  # fmt: skip
 
 
 def test_an_explicit_total_stays() -> None:

@@ -222,3 +222,11 @@ def test_months_without_a_win_do_not_make_a_small_account_look_regular() -> None
     """Half a win a month: most results are 0, which is where P10 lies already."""
     record = residuals(*[(28, 50.0, 5_000.0, 100.0 * (n % 2)) for n in range(26)])
     assert intervals.regularity(record, 0.1) == pytest.approx(1.0, abs=0.35)
+
+
+def test_credits_make_a_range_around_the_loss() -> None:
+    """Negative amounts: the mirror image of the same amounts above 0."""
+    loss = intervals.quantiles(500.0, -1000.0, 90_000.0, -3e7, shock_sd=0.1)[0]
+    gain = intervals.quantiles(-500.0, 1000.0, 90_000.0, 3e7, shock_sd=0.1)[0]
+    assert loss == pytest.approx(-gain[::-1])
+    assert loss[0] < loss[1] < loss[2] <= 500

@@ -1,10 +1,14 @@
 """What a cycle asks of HubSpot and writes, whatever the account's size."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import select
 
 from sync.mirror import schema
 from sync.mirror.engine import reading
+from sync.sandbox.company import CompanyGoal
 from tests.crm.conftest import deal
 from tests.fake_clock import START
 from tests.jobs.conftest import Build, House
@@ -39,6 +43,15 @@ def test_a_cycle_with_nothing_changed_costs_six_requests_and_writes_no_row(
     assert max(costs) <= 6, costs
     assert min(costs) == 3, "pipelines, search, bin"
     assert contents(house) == before
+
+
+def test_the_cycle_that_reads_the_goals_of_the_day_reads_little_else(house_of: Build) -> None:
+    house = house_of(deal(str(n)) for n in range(3))
+    house.crm.goals.add(CompanyGoal(date(2026, 1, 1), date(2027, 1, 1), Decimal(9), team="North"))
+    house.pull()
+    cycles = [cycle(house) for _ in range(100)]
+    costs = [len(sent) for sent in cycles if any("goal_targets" in line for line in sent)]
+    assert costs == [5, 5], "pipelines, search, bin, goals, and owners for the names of teams"
 
 
 def test_the_cost_of_a_quiet_cycle_does_not_grow_with_the_deals(house_of: Build) -> None:

@@ -1,16 +1,20 @@
 """Migrated tables are the schema's tables, on both databases; others are refused."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, Inspector, inspect, text
 
 from sync.errors import ConfigError
 from sync.mirror import migrations
 from sync.mirror.engine import current_revision, open_engine, require_current, upgrade, writing
+from sync.mirror.quotas import saved_quotas
 from sync.mirror.schema import metadata
 
 HEAD = max(path.stem[:4] for path in Path(migrations.__path__[0]).glob("versions/0*.py"))
@@ -83,5 +87,26 @@ def test_a_failed_upgrade_leaves_nothing_behind(bare_database_url: str) -> None:
         with pytest.raises(Exception, match="write_journal"):
             upgrade(engine)
         assert inspect(engine).get_table_names() == ["write_journal"]
+    finally:
+        engine.dispose()
+
+
+def test_quotas_of_an_older_version_are_of_money_in_all_pipelines(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    try:
+        with writing(engine) as transaction:
+            config = Config(attributes={"connection": transaction})
+            config.set_main_option("script_location", "sync.mirror:migrations")
+            command.upgrade(config, "0011")
+            transaction.execute(
+                text(
+                    "INSERT INTO quota VALUES ('main', 'csv', 'team', 'North', '2026-01-01', "
+                    "'2026-04-01', 'FY2026-Q1', '500000.5', 'NOK', '2026-03-16T09:00:00Z')"
+                )
+            )
+        upgrade(engine)
+        (kept,) = saved_quotas(engine, "main")
+        assert (kept.segment, kept.amount, kept.currency) == ("North", Decimal("500000.5"), "NOK")
+        assert (kept.measure, kept.pipelines) == ("amount", ())
     finally:
         engine.dispose()

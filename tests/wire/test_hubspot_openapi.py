@@ -1,12 +1,17 @@
 """The simulated HubSpot's answers against HubSpot's own published API description."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from sync.crm.hubspot.goals import PROPERTIES
+from sync.sandbox.company import CompanyGoal
 from sync.sandbox.server import Behaviour, serve
 from tests.fake_clock import FakeClock
 from tests.sandbox.conftest import CREATED, Client, company, deal
@@ -52,6 +57,7 @@ class Exchange(NamedTuple):
     body: Any = None
 
 
+GOALS, ASKED = "/crm/v3/objects/goal_targets", ",".join(PROPERTIES)
 OBJECT, PROPERTY = "/crm/v3/objects/deals", "/crm/v3/properties/{objectType}"
 SPEC = {
     "name": "dealpulse_score",
@@ -231,6 +237,8 @@ EXCHANGES = [
         "/crm/v4/objects/deals/{a}/associations/default/contacts/91",
         200,
     ),
+    Exchange("v3-goal_targets", "GET", GOALS, f"{GOALS}?limit=1&properties={ASKED}", 200),
+    Exchange("v3-goal_targets", "GET", GOALS, f"{GOALS}?limit=101", 400),
     Exchange("v3-account_info", "GET", "/account-info/v3/details", "/account-info/v3/details", 200),
     Exchange(
         "v3-account_info",
@@ -269,6 +277,8 @@ def client() -> Iterator[Client]:
     filled = company(
         deal("a", contacts=2, companies=2), deal("b", companies=1), deal("c", archived_at=CREATED)
     )
+    year = CompanyGoal(date(2026, 1, 1), date(2027, 1, 1), Decimal(9), owner="101")
+    filled.goals += [year, replace(year, team="North", owner=None, in_deals=True)]
     with serve(filled, clock=clock, behaviour=Behaviour(rate_limit=20)) as sandbox:
         client = Client(sandbox, clock)
         yield client

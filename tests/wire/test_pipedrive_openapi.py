@@ -79,6 +79,12 @@ EXCHANGES = [
     Exchange(
         "v1",
         "GET",
+        "/goals/find",
+        "/goals/find?expected_outcome.tracking_metric=quantity&is_active=true",
+    ),
+    Exchange(
+        "v1",
+        "GET",
         "/goals/{id}/results",
         f"/goals/{1:032x}/results?period.start=2026-01-01&period.end=2026-12-31",
     ),

@@ -20,6 +20,7 @@ SCOPES: Final = (
     "crm.objects.contacts.read",
     "crm.objects.companies.read",
     "settings.currencies.read",
+    "crm.objects.goals.read",
 )
 """All that dealpulse uses; what an app asks for unless the configuration says otherwise."""
 
@@ -84,6 +85,8 @@ def _attempts(client: HubSpotClient) -> Iterator[tuple[str, Callable[[], str], s
         query = [*_ONE, ("associations", kind)]
         attempt = listed(paths.deals, f"the {kind} of deals", query)
         yield f"{kind} of deals", attempt, f"crm.objects.{kind}.read", "data quality"
+    goals = "crm.objects.goals.read"
+    yield "goals", listed(paths.goal_targets, "the goals"), goals, "goals set in HubSpot"
     yield "exchange rates", rates, "settings.currencies.read", "amounts in other currencies"
     scopes = ("crm.schemas.deals.write", "crm.objects.deals.write")
     yield "property groups", _groups(client, "deals", scopes), scopes[0], "writing"

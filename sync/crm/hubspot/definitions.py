@@ -31,6 +31,7 @@ def account(record: Json) -> Account:
         home_currency=home.upper(),
         currencies=tuple(dict.fromkeys([home.upper(), *others])),
         deal_url=f"https://{domain}/contacts/{portal_id}/record/0-3/{{deal_id}}",
+        lead_url=f"https://{domain}/contacts/{portal_id}/record/0-1/{{lead_id}}",
     )
 
 

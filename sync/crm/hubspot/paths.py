@@ -49,6 +49,10 @@ class Paths:
         return f"{self.contacts}/batch/read"
 
     @property
+    def goal_targets(self) -> str:
+        return self._crm("objects", "goal_targets")
+
+    @property
     def pipelines(self) -> str:
         return self._crm("pipelines", "deals")
 

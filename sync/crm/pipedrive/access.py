@@ -48,6 +48,8 @@ def _attempts(client: PipedriveClient) -> Iterator[tuple[str, Try, str]]:
     yield "activities", listed(paths.ACTIVITIES, "the activities"), "reading"
     yield "users", users, "reading"
     yield "deal fields", listed(paths.FIELDS, "the deal fields"), "reading"
+    goals = {"type.name": "deals_won"}
+    yield "goals", listed(paths.GOALS, "the goals", goals), "goals set in Pipedrive"
     yield "daily tokens", budget, "reading"
 
 

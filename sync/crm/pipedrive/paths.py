@@ -1,7 +1,7 @@
 """Endpoint -> path, and what a call costs of the company's daily tokens.
 
 Two generations side by side: what v2 has is read there (it is cheaper, and v1's twin may vanish);
-users, leads, changelog and summary exist in v1 only.
+users, leads, changelog, summary and goals exist in v1 only.
 """
 
 import re
@@ -9,6 +9,8 @@ from typing import Final
 
 ME: Final = "/api/v1/users/me"
 USERS: Final = "/api/v1/users"
+CURRENCIES: Final = "/api/v1/currencies"
+GOALS: Final = "/api/v1/goals/find"
 SUMMARY: Final = "/api/v1/deals/summary"
 DEALS: Final = "/api/v2/deals"
 ARCHIVED: Final = "/api/v2/deals/archived"
@@ -48,6 +50,7 @@ _COSTS: Final[tuple[tuple[str, str, int], ...]] = (
     ("GET", r"/api/v1/leads", 20),
     ("GET", r"/api/v1/leads/archived", 40),
     ("GET", r"/api/v1/leadLabels", 10),
+    ("GET", r"/api/v1/(currencies|goals/find)", 20),
     ("GET", r"/api/v1/deals/summary", 40),
     ("GET", r"/api/v1/deals/\d+/changelog", 20),
     ("GET", r"/api/v2/deals/archived", 20),
@@ -61,7 +64,8 @@ _UNKNOWN_COST: Final = 40
 
 _SCOPES: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("GET", r"/api/v1/users", ("users:read",)),
-    ("GET", r"/api/v1/users/me", ("base",)),
+    ("GET", r"/api/v1/(users/me|currencies)", ("base",)),
+    ("GET", r"/api/v1/goals/find", ("goals:read", "goals:full")),
     ("GET", r"/api/v1/deals/\d+/changelog", ("recents:read",)),
     ("GET", r"/api/v2/(deals.*|pipelines|stages)", ("deals:read", "deals:full")),
     ("GET", r"/api/v1/deals/.*", ("deals:read", "deals:full")),

@@ -227,7 +227,7 @@ class Api:
         return token
 
 
-_SERVED = ("deals", "tasks", "contacts")
+_SERVED = ("deals", "tasks", "contacts", "goal_targets")
 _TYPES = (
     ("object_type", {a for a, name in OBJECT_NAMES.items() if name in _SERVED}),
     ("from_type", set(OBJECT_NAMES)),

@@ -16,6 +16,7 @@ from sync.sandbox.company import Company
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
 from sync.sandbox.pipedrive.editing import Editor
 from sync.sandbox.pipedrive.fields import Fields
+from sync.sandbox.pipedrive.goals import in_v1
 from sync.sandbox.pipedrive.inbox import Inbox
 from sync.sandbox.pipedrive.instants import DAY_S, rfc3339, spaced, to_datetime, to_s
 from sync.sandbox.pipedrive.loading import Loader
@@ -61,6 +62,8 @@ class PipedriveCrm:
         self._editor = Editor(self)
         self._loader = Loader(self)
         self._loader.load()
+        for goal in company.goals:
+            self.add_goal(in_v1(self, goal))
 
     def now(self) -> int:
         return to_s(self.clock.now())

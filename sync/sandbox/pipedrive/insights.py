@@ -52,16 +52,18 @@ def summary(call: Call) -> Reply:
 
 
 def find_goals(call: Call) -> Reply:
-    """Without a filter by assignee or type only the caller's own."""
+    """Without a filter by assignee, type or outcome only the caller's own."""
     query, you = call.query, call.token.user_id
     active = {"true": True, "false": False}.get(query.get("is_active", ""))
-    everyones = any(name.startswith(("assignee.", "type.")) for name in query)
+    everyones = any(name.startswith(("assignee.", "type.", "expected_outcome.")) for name in query)
     found = [
         goal
         for goal in call.crm.goals
         if query.get("type.name") in (None, goal["type"]["name"])
         and active in (None, goal["is_active"])
         and query.get("assignee.type") in (None, goal["assignee"]["type"])
+        and query.get("expected_outcome.tracking_metric")
+        in (None, goal["expected_outcome"]["tracking_metric"])
         and query.get("assignee.id") in (None, str(goal["assignee"]["id"]))
         and (everyones or you in (goal["owner_id"], goal["assignee"]["id"]))
         and _overlaps(goal, query.get("period.start", ""), query.get("period.end", "9999"))

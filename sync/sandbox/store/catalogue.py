@@ -97,6 +97,28 @@ hs_object_id|Record ID|number|set
 hs_object_source|Record source|string|set
 """
 
+_GOALS = """
+hs_goal_name|Goal Name|string|
+hs_goal_type|Goal Type|string|
+hs_target_amount|Target Amount|number|
+hs_goal_target_currency_code|Currency|string|
+hs_start_datetime|Start Date|datetime|
+hs_end_datetime|End Date|datetime|
+hs_milestone|Milestone|string|
+hubspot_owner_id|Owner|select|
+hs_assignee_team_id|Assigned team|number|
+hubspot_team_id|Owner's main team|number|
+hs_pipeline_ids|Pipelines|checkbox|
+hs_kpi_object_type_id|What is counted|string|
+hs_kpi_metric_type|How it is counted|string|
+hs_kpi_property_name|What is summed|string|
+hs_kpi_filter_groups|Which records count|string|
+hs_kpi_value|Progress|number|set
+hs_createdate|Create date|datetime|set
+hs_lastmodifieddate|Last modified date|datetime|set
+hs_object_id|Record ID|number|set
+"""
+
 _CONTACTS = """
 firstname|First Name|string|
 lastname|Last Name|string|
@@ -247,6 +269,14 @@ def task_definitions() -> list[Definition]:
 
 def contact_definitions() -> list[Definition]:
     return _definitions(_CONTACTS, "contactinformation")
+
+
+def goal_definitions() -> list[Definition]:
+    return _definitions(_GOALS, "goal_target_information")
+
+
+def goal_groups() -> list[Group]:
+    return [Group("goal_target_information", "Goal Target Information", 0)]
 
 
 def contact_groups() -> list[Group]:

@@ -20,13 +20,15 @@ class Reader(Protocol):
 
 
 @dataclass(slots=True)
-class TaskReader:
+class PlainReader:
+    """Of records whose own dates are called as nearly everywhere."""
+
     definitions: Definitions
 
     def getter(self, name: str) -> Getter | None:
         if self.definitions.get(name) is None:
             return None
-        return _TASK_SPECIAL.get(name) or partial(_stored, name)
+        return _OF_THE_RECORD.get(name) or partial(_stored, name)
 
     def getters(self, names: Iterable[str]) -> list[tuple[str, Getter]]:
         known = ((name, self.getter(name)) for name in dict.fromkeys(names))
@@ -37,7 +39,7 @@ def _stored(name: str, record: Record) -> str | None:
     return record.values.get(name)
 
 
-_TASK_SPECIAL: dict[str, Getter] = {
+_OF_THE_RECORD: dict[str, Getter] = {
     "hs_object_id": lambda r: str(r.id),
     "hs_createdate": lambda r: iso(r.created),
     "hs_lastmodifieddate": lambda r: iso(r.modified),

@@ -10,6 +10,7 @@ OBJECT_NAMES = {
         "companies": ("company", "0-2"),
         "deals": ("deal", "0-3"),
         "tasks": ("task", "0-27"),
+        "goal_targets": ("goal_target", "0-74"),
     }.items()
     for alias in (name, *aliases)
 }

@@ -43,17 +43,19 @@ class Owner:
 
 
 class Owners:
-    """`ids`: the company's own name of an owner -> the numeric id in the CRM."""
+    """`ids`: the company's own name of an owner -> the numeric id in the CRM; `team_ids`: a team's
+    name -> its id."""
 
     def __init__(self, owners: Iterable[CompanyOwner], created: int) -> None:
         self._owners: dict[str, Owner] = {}
         self.ids: dict[str, str] = {}
-        teams: dict[str, str] = {}
+        self.team_ids: dict[str, str] = {}
         for position, owner in enumerate(owners):
             owner_id = owner.id if owner.id.isdecimal() else str(_FIRST_ID + position)
             team = None
             if owner.team:
-                team = (teams.setdefault(owner.team, str(_FIRST_TEAM_ID + len(teams))), owner.team)
+                fresh = str(_FIRST_TEAM_ID + len(self.team_ids))
+                team = (self.team_ids.setdefault(owner.team, fresh), owner.team)
             self.ids[owner.id] = owner_id
             self._owners[owner_id] = Owner(
                 owner_id,

@@ -19,6 +19,7 @@ ALL_SCOPES = frozenset(
         "crm.schemas.contacts.write",
         "crm.objects.companies.read",
         "crm.objects.owners.read",
+        "crm.objects.goals.read",
         "crm.objects.tasks.read",
         "crm.objects.tasks.write",
         "settings.currencies.read",
