@@ -9,17 +9,12 @@ from forecasting.goals import Quota
 from sync.crm.goals import Goal, Goals
 from sync.errors import AuthError, PermanentError, TransientError
 from sync.jobs.context import JobContext
+from sync.jobs.customer_schema import day_passed
 from sync.mirror import read, write
 from sync.mirror.quotas import GOALS, save_quotas
 
-GOALS_LAST: Final = timedelta(days=1)
-"""A goal of the CRM that somebody changed may be seen so late; they seldom change."""
-
 AFTER_TROUBLE: Final = timedelta(hours=1)
 """A running daemon asks no sooner again after an outage."""
-
-DEFERRED_BY: Final = timedelta(hours=1)
-"""So long goals wait for a cycle that has not read the owners too."""
 
 _LEFT_OUT: Final = "Goals set in the CRM are left out. {}"
 
@@ -64,10 +59,7 @@ def _due(ctx: JobContext, started_at: datetime, now: datetime) -> bool:
     kept = read.cursor(ctx.engine, ctx.connection, GOALS)
     if kept is None or ("refused" in kept and asked_at is None):
         return True
-    directory_at = ctx.asked_at.get("directory")
-    busy = directory_at is None or directory_at >= started_at
-    age = now - datetime.fromisoformat(kept["read_at"])
-    return age >= GOALS_LAST + (DEFERRED_BY if busy else timedelta())
+    return day_passed(ctx, started_at, datetime.fromisoformat(kept["read_at"]))
 
 
 def _quotas(ctx: JobContext, found: Goals) -> tuple[list[Quota], int]:

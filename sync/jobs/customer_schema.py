@@ -17,24 +17,38 @@ RATES: Final = "rates"
 FILLING: Final = "extra"
 """The stream that reads all deals again for the sake of fields that are new."""
 
-RATES_LAST: Final = timedelta(days=1)
+A_DAY: Final = timedelta(days=1)
+DEFERRED_BY: Final = timedelta(hours=1)
+"""So long what is due once a day waits for a pull that has not read the directory too."""
+
 _DEALS_A_STEP: Final = 500
 
 
-def pull_definitions(ctx: JobContext) -> list[str]:
-    """Fields and rates; returns what was left out, in words."""
+def pull_definitions(ctx: JobContext, started_at: datetime) -> list[str]:
+    """Fields and rates; returns what was left out, in words. started_at: of the pull."""
     at = ctx.clock.now()
     properties.save_fields(ctx.engine, ctx.connection, ctx.source.extra_fields(), at=at)
     account = read.account(ctx.engine, ctx.connection)
-    return [] if account is None else _pull_rates(ctx, account, at)
+    return [] if account is None else _pull_rates(ctx, account, started_at, at)
 
 
-def _pull_rates(ctx: JobContext, account: StoredAccount, at: datetime) -> list[str]:
+def day_passed(ctx: JobContext, started_at: datetime, read_at: datetime) -> bool:
+    """Whether what is due once a day is read now: a little later where this pull, begun at
+    `started_at`, has read the directory, so that no pull asks for everything."""
+    directory_at = ctx.asked_at.get("directory")
+    busy = directory_at is None or directory_at >= started_at
+    wait = A_DAY + (DEFERRED_BY if busy else timedelta())
+    return ctx.clock.now() - read_at >= wait
+
+
+def _pull_rates(
+    ctx: JobContext, account: StoredAccount, started_at: datetime, at: datetime
+) -> list[str]:
     """Once a day, and only where the account has other currencies than its own."""
     kept = read.cursor(ctx.engine, ctx.connection, RATES) or {}
     last_read = _last_read(kept, account)
     alone = set(account.currencies) <= {account.home_currency}
-    if alone or (last_read is not None and at - last_read < RATES_LAST):
+    if alone or (last_read is not None and not day_passed(ctx, started_at, last_read)):
         return []
     try:
         told = ctx.source.exchange_rates()

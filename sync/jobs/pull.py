@@ -35,7 +35,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     counts: Counter[str] = Counter()
     left_out = dict.fromkeys(_pull_directory(ctx))
     write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=started_at)
-    left_out.update(dict.fromkeys(pull_definitions(ctx)))
+    left_out.update(dict.fromkeys(pull_definitions(ctx, started_at)))
 
     loading = job_runs.last_run(ctx.engine, "pull", ctx.connection, status="ok") is None
     if loading:  # what leaves the bin behind the load's back is told by comparing
