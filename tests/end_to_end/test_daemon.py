@@ -132,6 +132,8 @@ def test_a_second_one_takes_over_from_one_that_was_killed(
 ) -> None:
     """Killed in the middle of its first pull; the other waits for the lease to run out, goes on
     where it was, and nothing is there twice."""
+    installation.connection = {"request_timeout_s": 600, "deadline_s": 600}  # it never goes on
+    installation.write()
     sandbox.faults.add("hang_before", seconds=600, times=1, path_contains="/batch/read")
     first = start()
     first.until(lambda: not sandbox.faults.pending())
