@@ -44,6 +44,7 @@ def sandbox(
         ),
     ] = None,
     deals: Annotated[int, typer.Option(help="Deals to generate.", min=1)] = 3000,
+    leads: Annotated[int, typer.Option(help="Leads to generate.", min=0)] = 500,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
     port: Annotated[
         int, typer.Option(help="Port on this machine; 0 = any free one.", min=0, max=65535)
@@ -59,7 +60,7 @@ def sandbox(
     """
     if index_lag and crm is SimulatedCrm.PIPEDRIVE:
         raise ConfigError("--index-lag is for HubSpot only: Pipedrive's lists do not lag.")
-    company = _company(deals_file, deals, seed)
+    company = _company(deals_file, deals, leads, seed)
     console = Console(soft_wrap=True)
     try:
         served = _served(crm, company, port, index_lag)
@@ -70,7 +71,7 @@ def sandbox(
         ) from None
     with served as running:
         console.print(
-            f"{company.name}: {len(company.deals):,} deals\n"
+            f"{company.name}: {len(company.deals):,} deals, {len(company.contacts):,} contacts\n"
             f"  address  {running.url}\n"
             f"  token    {running.token}    (made up; only this sandbox knows it)\n"
             f"In another terminal:\n"
@@ -111,9 +112,9 @@ def _how_to_go_on(crm: SimulatedCrm, running: Sandbox | PipedriveSandbox) -> str
     )
 
 
-def _company(deals_file: Path | None, deals: int, seed: int) -> Company:
+def _company(deals_file: Path | None, deals: int, leads: int, seed: int) -> Company:
     if deals_file is not None and deals_file.is_dir():
         return read_changelog(deals_file)
     if deals_file is not None:
         return read_company(deals_file)
-    return generate(seed=seed, until=SystemClock().now(), years=3, deals=deals)
+    return generate(seed=seed, until=SystemClock().now(), years=3, deals=deals, leads=leads)
