@@ -19,7 +19,7 @@ from sync.mirror.tokens import CLAIM_TTL, SealedTokens
 from sync.sandbox.server import Behaviour, Sandbox, serve
 from tests.crm.conftest import company, deal
 from tests.crm.scripted import Say, scripted
-from tests.fake_clock import FakeClock
+from tests.fake_clock import FakeClock, StillClock
 
 KEY, OLDER_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
@@ -151,6 +151,7 @@ def test_a_401_that_stays_is_tried_once_more_and_then_said(app: App) -> None:
 
 @pytest.mark.parametrize("separate", [False, True], ids=["threads", "processes"])
 def test_of_many_that_need_a_new_token_one_renews(app: App, separate: bool) -> None:
+    app.clock = StillClock()
     shared = app.tokens()
     all_tokens = [app.tokens() if separate else shared for _ in range(8)]
     seen: list[str] = []

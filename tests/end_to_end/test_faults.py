@@ -2,7 +2,10 @@
 client over real HTTP, with the outage on a clock of its own.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,17 +25,30 @@ OUTAGE_S = 10.0
 
 
 class OutageClock(FakeClock):
-    """Something happens once so much time has been slept through."""
+    """Something happens once so much time has been slept through. Threads sleep beside each other:
+    what one of them slept is the time, not the sum."""
 
     def __init__(self) -> None:
         super().__init__()
         self.happening: tuple[float, Callable[[], object]] | None = None
+        self._slept_by: Counter[int] = Counter()
+        self._advanced_s = 0.0
+        self._one_at_a_time = threading.Lock()
 
     def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
-        if self.happening is not None and self.monotonic() >= self.happening[0]:
-            happening, self.happening = self.happening[1], None
-            happening()
+        with self._one_at_a_time:
+            thread = threading.get_ident()
+            self._slept_by[thread] += seconds
+            ahead = self._advanced_s + self._slept_by[thread] - self.monotonic()
+            if ahead > 0:
+                super().advance(seconds=ahead)
+            if self.happening is not None and self.monotonic() >= self.happening[0]:
+                happening, self.happening = self.happening[1], None
+                happening()
+
+    def advance(self, *, days: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        self._advanced_s += timedelta(days=days, minutes=minutes, seconds=seconds).total_seconds()
+        super().advance(days=days, minutes=minutes, seconds=seconds)
 
 
 @pytest.fixture
