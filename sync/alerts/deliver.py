@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from forecasting.wording import Language
 from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.inputs import Rates, Waiting, waiting
 from sync.alerts.lead_lines import AlertedLead
 from sync.alerts.message import Alerted, Message, Sentence, compose
-from sync.alerts.rendering import Language
 from sync.alerts.store import DeliveryState
 from sync.clock import Clock
 from sync.errors import DealpulseError, PermanentError, TransientError

@@ -26,6 +26,8 @@ _lead, _score, _change, _owner = (
 )
 _CONTACTS = (LeadField.CONTACTED_AT.value, LeadField.MET_AT.value)
 
+_ITS_OWNER = (_owner.c.connection == _lead.c.connection) & (_owner.c.owner_id == _lead.c.owner_id)
+
 OF_LEADS = _alert.c.rule.in_(sorted(LEAD_RULES))
 
 
@@ -78,9 +80,6 @@ def read_lead_inputs(engine: Engine, connection: str, *, stream: str) -> LeadInp
 def waiting_leads(connection: str, condition: ColumnElement[bool]) -> Select[Any]:
     """The standing alerts on leads whose delivery fulfils `condition`, with the leads' owners."""
     same_lead = (_lead.c.connection == _alert.c.connection) & (_lead.c.lead_id == _alert.c.deal_id)
-    its_owner = (_owner.c.connection == _lead.c.connection) & (
-        _owner.c.owner_id == _lead.c.owner_id
-    )
     return (
         select(
             _alert.c.id,
@@ -94,7 +93,7 @@ def waiting_leads(connection: str, condition: ColumnElement[bool]) -> Select[Any
         )
         .join(_delivery, _delivery.c.alert_id == _alert.c.id)
         .join(_lead, same_lead)
-        .outerjoin(_owner, its_owner)
+        .outerjoin(_owner, _ITS_OWNER)
         .where(
             _alert.c.connection == connection,
             _alert.c.state == AlertState.RAISED,
@@ -112,9 +111,6 @@ def alerted_lead(row: Row[Any], lead_url: str | None) -> AlertedLead:
 
 def _leads(connection: str) -> Select[Any]:
     same_lead = (_score.c.connection == _lead.c.connection) & (_score.c.lead_id == _lead.c.lead_id)
-    its_owner = (_owner.c.connection == _lead.c.connection) & (
-        _owner.c.owner_id == _lead.c.owner_id
-    )
     return (
         select(
             _lead.c.lead_id,
@@ -124,7 +120,7 @@ def _leads(connection: str) -> Select[Any]:
             _owner.c.name.label("owner_name"),
         )
         .outerjoin(_score, same_lead)
-        .outerjoin(_owner, its_owner)
+        .outerjoin(_owner, _ITS_OWNER)
         .where(_lead.c.connection == connection)
     )
 

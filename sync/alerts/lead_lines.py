@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
+from forecasting.wording import Language
 from sync.alerts.lead_rules import UNANSWERED
-
-Language = Literal["en", "nb"]
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {

@@ -10,9 +10,10 @@ from typing import Final
 from babel.numbers import format_currency, format_decimal
 
 from forecasting.quality import fix
+from forecasting.wording import Language
 from sync.alerts import rendering
 from sync.alerts.lead_lines import AlertedLead, lead_lines
-from sync.alerts.rendering import Body, Language, Line
+from sync.alerts.rendering import Body, Line
 
 Sentence = Callable[[str, Mapping[str, object], Language], str]
 """(rule, evidence, language) -> why, in one sentence."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from sync.alerts.lead_lines import Language as Language
+from forecasting.wording import Language
 from sync.alerts.lead_lines import LeadLine
 
 MAX_LINES: Final = 20

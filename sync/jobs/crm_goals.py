@@ -9,7 +9,7 @@ from forecasting.goals import Quota
 from sync.crm.goals import Goal, Goals
 from sync.errors import AuthError, PermanentError, TransientError
 from sync.jobs.context import JobContext
-from sync.jobs.customer_schema import day_passed
+from sync.jobs.daily import day_passed
 from sync.mirror import read, write
 from sync.mirror.quotas import GOALS, save_quotas
 

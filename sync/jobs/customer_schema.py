@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sync.crm.base import Cursor, DealPage
 from sync.errors import AuthError
 from sync.jobs.context import Counts, JobContext, Stopped
+from sync.jobs.daily import day_passed
 from sync.mirror import properties, rates, read, write, write_deals
 from sync.mirror.read import StoredAccount
 
@@ -16,10 +17,6 @@ RATES: Final = "rates"
 
 FILLING: Final = "extra"
 """The stream that reads all deals again for the sake of fields that are new."""
-
-A_DAY: Final = timedelta(days=1)
-DEFERRED_BY: Final = timedelta(hours=1)
-"""So long what is due once a day waits for a pull that has not read the directory too."""
 
 _DEALS_A_STEP: Final = 500
 
@@ -30,15 +27,6 @@ def pull_definitions(ctx: JobContext, started_at: datetime) -> list[str]:
     properties.save_fields(ctx.engine, ctx.connection, ctx.source.extra_fields(), at=at)
     account = read.account(ctx.engine, ctx.connection)
     return [] if account is None else _pull_rates(ctx, account, started_at, at)
-
-
-def day_passed(ctx: JobContext, started_at: datetime, read_at: datetime) -> bool:
-    """Whether what is due once a day is read now: a little later where this pull, begun at
-    `started_at`, has read the directory, so that no pull asks for everything."""
-    directory_at = ctx.asked_at.get("directory")
-    busy = directory_at is None or directory_at >= started_at
-    wait = A_DAY + (DEFERRED_BY if busy else timedelta())
-    return ctx.clock.now() - read_at >= wait
 
 
 def _pull_rates(

@@ -1,12 +1,11 @@
 """Write back of leads: the score goes onto the contact, where salespeople see it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
-from sync.crm.base import PropertyStatus
 from sync.crm.leads import LeadSink
 from sync.errors import AuthError
-from sync.jobs.context import Counts, JobContext, Stopped
+from sync.jobs.context import Counts, JobContext
+from sync.jobs.write_back import not_before, send
 from sync.mirror import job_runs, lead_scores, leads
 from sync.writeback import apply as sending
 from sync.writeback import plan
@@ -52,16 +51,8 @@ def _write_back(ctx: JobContext, sink: LeadSink, run_id: int) -> Counts:
         action=Action.LEAD_SCORE,
     )
     specs = lead_specs(ctx.config.language)
-    states = sink.property_states(specs)
-    actual = leads.actual_values(
-        ctx.engine,
-        ctx.connection,
-        not_before={
-            state.name: state.created_at or datetime.max.replace(tzinfo=UTC)
-            for state in states
-            if state.created_at is not None or state.status is PropertyStatus.MISSING
-        },
-    )
+    since = not_before(sink.property_states(specs))
+    actual = leads.actual_values(ctx.engine, ctx.connection, not_before=since)
     writes = _plan(ctx, actual)
     carrying = plan.carrying(actual, LEAD_NAMES)
     plan.brake(
@@ -72,28 +63,17 @@ def _write_back(ctx: JobContext, sink: LeadSink, run_id: int) -> Counts:
         allow=ctx.allow_mass_change,
         records="leads",
     )
-    if not writes.writes:
-        return {"reconciled": sum(settled.values())}
-    sink.ensure_properties(specs)
-    report = sending.apply(
+    return send(
+        ctx,
         writes,
         sink=sink,
+        specs=specs,
         read_back=read_back,
-        engine=ctx.engine,
-        connection=ctx.connection,
         run_id=run_id,
-        clock=ctx.clock,
+        reconciled=sum(settled.values()),
         action=Action.LEAD_SCORE,
-        on_progress=lambda done, total: ctx.progress.step("leads written", done, total),
-        should_stop=ctx.should_stop,
+        what="leads written",
     )
-    if report.not_sent:
-        raise Stopped
-    return {
-        "reconciled": sum(settled.values()),
-        "cleared": writes.cleared,
-        **report.counts(),
-    }
 
 
 def _plan(ctx: JobContext, actual: Mapping[str, Mapping[str, str | None]]) -> WritePlan:

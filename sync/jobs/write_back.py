@@ -1,15 +1,16 @@
 """Write back: what was assessed goes into the CRM, where salespeople see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from forecasting.quality import RULES
-from sync.crm.base import DealStatus, PropertySpec, PropertyStatus
+from sync.crm.base import CrmSink, DealStatus, PropertySpec, PropertyState, PropertyStatus
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.mirror import assessments, job_runs, overview, read
 from sync.writeback import apply as sending
 from sync.writeback import fields, plan
 from sync.writeback.fields import Assessed
+from sync.writeback.journal import Action
 from sync.writeback.plan import WritePlan
 
 
@@ -22,7 +23,8 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
     settled = sending.reconcile(
         read_back=read_back, engine=ctx.engine, connection=ctx.connection, clock=ctx.clock
     )
-    actual = read.actual_values(ctx.engine, ctx.connection, not_before=_not_before(ctx))
+    since = not_before(ctx.sink.property_states(property_specs(ctx)))
+    actual = read.actual_values(ctx.engine, ctx.connection, not_before=since)
     planned_writes = _plan(ctx, actual)
     plan.brake(
         planned_writes,
@@ -31,27 +33,49 @@ def write_back(ctx: JobContext, run_id: int) -> Counts:
         expected=_pasts_read(ctx),
         allow=ctx.allow_mass_change,
     )
-    if not planned_writes.writes:
-        return {"reconciled": sum(settled.values())}
-    ctx.sink.ensure_properties(property_specs(ctx))
-    report = sending.apply(
+    return send(
+        ctx,
         planned_writes,
         sink=ctx.sink,
+        specs=property_specs(ctx),
+        read_back=read_back,
+        run_id=run_id,
+        reconciled=sum(settled.values()),
+    )
+
+
+def send(
+    ctx: JobContext,
+    writes: WritePlan,
+    *,
+    sink: CrmSink,
+    specs: Sequence[PropertySpec],
+    read_back: sending.ReadBack,
+    run_id: int,
+    reconciled: int,
+    action: Action = Action.WRITE_BACK,
+    what: str = "written",
+) -> Counts:
+    """Make the properties where they are not there, and write what is planned. reconciled: what an
+    earlier run had left open; what: told as progress. Raises Stopped where the rest has to wait."""
+    if not writes.writes:
+        return {"reconciled": reconciled}
+    sink.ensure_properties(specs)
+    report = sending.apply(
+        writes,
+        sink=sink,
         read_back=read_back,
         engine=ctx.engine,
         connection=ctx.connection,
         run_id=run_id,
         clock=ctx.clock,
-        on_progress=lambda done, total: ctx.progress.step("written", done, total),
+        action=action,
+        on_progress=lambda done, total: ctx.progress.step(what, done, total),
         should_stop=ctx.should_stop,
     )
     if report.not_sent:
         raise Stopped
-    return {
-        "reconciled": sum(settled.values()),
-        "cleared": planned_writes.cleared,
-        **report.counts(),
-    }
+    return {"reconciled": reconciled, "cleared": writes.cleared, **report.counts()}
 
 
 def _pasts_read(ctx: JobContext) -> int:
@@ -96,11 +120,11 @@ def specs_in(language: fields.Language) -> tuple[PropertySpec, ...]:
     return fields.specs(language, [(rule.code, rule.title[language]) for rule in RULES])
 
 
-def _not_before(ctx: JobContext) -> Mapping[str, datetime]:
+def not_before(states: Iterable[PropertyState]) -> Mapping[str, datetime]:
     """Since when the CRM can hold values of each property. A person may have deleted one, which
-    changes no deal's modification date, so that no pull tells."""
+    changes no record's modification date, so that no pull tells."""
     since: dict[str, datetime] = {}
-    for state in ctx.sink.property_states(property_specs(ctx)):
+    for state in states:
         if state.status is PropertyStatus.MISSING:
             since[state.name] = datetime.max.replace(tzinfo=UTC)
         elif state.created_at is not None:

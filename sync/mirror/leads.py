@@ -11,14 +11,12 @@ from sync.config.lead_alerts import LEAD_RULES
 from sync.crm.leads import Lead, LeadChange, LeadPage
 from sync.mirror import columns, lead_comparison, schema
 from sync.mirror.engine import pulling, reading, writing
-from sync.mirror.read import seen_since
+from sync.mirror.read import WRITTEN, seen_since
 from sync.mirror.upsert import chunks, storable, upsert
 from sync.mirror.write_deals import put_cursor
 
 LEAD_ACTION = "lead_score"
 """What the journal calls a write to a lead; `deal_id` is then the lead's."""
-
-WRITTEN = ("written", "confirmed")
 
 _OF_A_LEAD = (schema.lead_score, schema.lead_change, schema.lead)
 

@@ -13,7 +13,7 @@ from sync.mirror import schema
 from sync.mirror.engine import reading
 from sync.mirror.upsert import chunks
 
-_WRITTEN = ("written", "confirmed")
+WRITTEN = ("written", "confirmed")
 _SEEN = (
     "deal_id",
     "name",
@@ -189,7 +189,7 @@ def actual_values(
         .where(
             journal.c.connection == connection,
             journal.c.action == "write_back",
-            journal.c.state.in_(_WRITTEN),
+            journal.c.state.in_(WRITTEN),
             journal.c.settled_at >= deal.c.pulled_at,
         )
         .order_by(journal.c.id)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from sync.clock import Clock
-from sync.crm.hubspot import values
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.listing import records, refuse_half_answers
+from sync.crm.hubspot.mapping import own
 from sync.crm.hubspot.sink import HubSpotSink
 
 
@@ -26,11 +26,7 @@ class HubSpotContactSink(HubSpotSink):
             self._paths.batch_read, body, what=what, expect="results", idempotent=True
         )
         refuse_half_answers(answer, what)
-        return {str(record["id"]): own(record, self._own) for record in records(answer)}
-
-
-def own(record: Mapping[str, object], names: Sequence[str]) -> dict[str, str | None]:
-    """Our properties that are there, None = empty."""
-    held = record.get("properties")
-    shown = held if isinstance(held, dict) else {}
-    return {name: values.text(shown[name]) for name in names if name in shown}
+        return {
+            str(record["id"]): own(record.get("properties") or {}, self._own)
+            for record in records(answer)
+        }

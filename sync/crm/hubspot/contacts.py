@@ -16,11 +16,11 @@ from sync.crm.hubspot import changes, values
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
-from sync.crm.hubspot.contact_sink import own
 from sync.crm.hubspot.deal_calls import HISTORY_LIMIT, LIST_LIMIT, modified_at
 from sync.crm.hubspot.in_flight import in_flight
 from sync.crm.hubspot.limits import SEARCH
 from sync.crm.hubspot.listing import chunks, pages, records, refuse_half_answers
+from sync.crm.hubspot.mapping import own
 from sync.crm.leads import Lead, LeadChange, LeadField, LeadPage
 
 MODIFIED: Final = "lastmodifieddate"
@@ -179,7 +179,7 @@ def _lead(record: Json, doubts: Doubts, own_properties: Sequence[str]) -> Lead |
         source=values.text(held.get("hs_analytics_source")),
         created_at=created,
         modified_at=modified or created,
-        own=own(record, own_properties),
+        own=own(record.get("properties") or {}, own_properties),
     )
 
 

@@ -192,7 +192,7 @@ def _columns(
         "contact_attempts": _attempts(table),
         "last_reply_at": _last_replies(table),
         "contact_roles": [None] * len(ids),
-        "own": [_own(props, around.own_properties) for props in table.props],
+        "own": [own(props, around.own_properties) for props in table.props],
         "extra": _extra(table, around),
     }
 
@@ -324,7 +324,8 @@ def _last_replies(table: Table) -> list[datetime | None]:
     ]
 
 
-def _own(props: Json, names: Sequence[str]) -> dict[str, str | None]:
+def own(props: Json, names: Sequence[str]) -> dict[str, str | None]:
+    """Our properties that are there, None = empty."""
     return {name: values.text(props[name]) for name in names if name in props}
 
 
