@@ -28,6 +28,8 @@ housekeeping (a bulk edit, an import, a stage that was taken away), not attentio
 
 STATES: Final = ("fresh", "cooling", "stale", "dead")
 
+COMPARED_WITH: Final = ("stage", "pipeline", "life")
+
 COOLING_SHARE: Final = 0.5
 """Of the norm: a deal cools after so much of it."""
 
@@ -149,32 +151,69 @@ def state() -> pl.Expr:
 
 
 def precedents(
-    open_deals: pl.DataFrame, stays: pl.DataFrame, *, enough: int = ENOUGH_TO_COMPARE
+    open_deals: pl.DataFrame,
+    stays: pl.DataFrame,
+    decided: pl.DataFrame | None = None,
+    *,
+    enough: int = ENOUGH_TO_COMPARE,
 ) -> pl.DataFrame:
-    """What became of earlier deals that stood in a stage for as long as each open deal does.
+    """What became of earlier deals that stood for as long as each open deal does.
 
-    `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage. Columns: connection,
-    deal_id, compared_with (stage; pipeline = any stage of it, where fewer than `enough` are known
-    of the stage), earlier (decided deals), earlier_won, from_days (what the shortest of them
-    stood), chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null where
-    nothing is known, or not how long the deal has stood.
+    `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage, days_open. `decided`:
+    deals with their created_at and closed_at. Columns: connection, deal_id, compared_with (stage;
+    pipeline = any stage of it, where fewer than `enough` are known of the stage; life = from
+    creation to closing, where fewer are known of the pipeline's stages, or not how long the deal
+    has stood in its own), earlier (decided deals), earlier_won, from_days (what the shortest of
+    them stood), chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null
+    where nothing is known.
     """
-    decided = stays.filter(pl.col("outcome").is_in(("won", "lost")))
-    by_stage = _longest(decided, _STAGE)
-    by_pipeline = _longest(decided, _STAGE[:2])
-    told = _looked_up(open_deals, by_stage, _STAGE, "stage", enough)
-    told = _looked_up(told, by_pipeline, _STAGE[:2], "pipeline", enough)
-    own = pl.col("stage_count") >= enough
+    ended = stays.filter(pl.col("outcome").is_in(("won", "lost")))
+    told = open_deals
+    for prefix, known, days in (
+        ("stage", _longest(ended, _STAGE), "days_in_stage"),
+        ("pipeline", _longest(ended, _STAGE[:2]), "days_in_stage"),
+        ("life", _lives(decided), "days_open"),
+    ):
+        place = _STAGE if prefix == "stage" else _STAGE[:2]
+        told = _looked_up(told, known, place, prefix, days, enough)
+    known_of = {name: pl.col(f"{name}_count") for name in COMPARED_WITH}
+    chosen = (
+        pl.when(known_of["stage"] >= enough)
+        .then(pl.lit("stage"))
+        .when((known_of["pipeline"] >= enough) | (known_of["pipeline"] >= known_of["life"]))
+        .then(pl.lit("pipeline"))
+        .otherwise(pl.lit("life"))
+    )
     return (
-        told.select(
+        told.with_columns(compared_with=chosen)
+        .select(
             *KEY,
-            compared_with=pl.when(own).then(pl.lit("stage")).otherwise(pl.lit("pipeline")),
-            earlier=pl.when(own).then("stage_count").otherwise("pipeline_count"),
-            earlier_won=pl.when(own).then("stage_won").otherwise("pipeline_won"),
-            from_days=pl.when(own).then("stage_from").otherwise("pipeline_from"),
+            "compared_with",
+            earlier=_of_the_chosen("count"),
+            earlier_won=_of_the_chosen("won"),
+            from_days=_of_the_chosen("from"),
         )
         .with_columns(chance_at_most=_upper(pl.col("earlier_won"), pl.col("earlier")))
         .sort(*KEY)
+    )
+
+
+def _of_the_chosen(figure: str) -> pl.Expr:
+    return pl.coalesce(
+        pl.when(pl.col("compared_with") == name).then(f"{name}_{figure}") for name in COMPARED_WITH
+    )
+
+
+def _lives(decided: pl.DataFrame | None) -> pl.DataFrame:
+    """Decided deals whose life is known, by pipeline: what an account without stage history has."""
+    schema = dict.fromkeys(_STAGE[:2], pl.String) | {"days": pl.Float64, "won": pl.Boolean}
+    if decided is None:
+        return pl.DataFrame(schema=schema)
+    days = (pl.col("closed_at") - pl.col("created_at")).dt.total_seconds() / 86_400
+    return (
+        decided.filter(pl.col("status").is_in(("won", "lost")))
+        .select(*_STAGE[:2], days=days, won=pl.col("status") == "won")
+        .filter(pl.col("days") >= 0)
     )
 
 
@@ -186,9 +225,14 @@ def _longest(stays: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
 
 
 def _looked_up(
-    asked: pl.DataFrame, known: pl.DataFrame, place: Sequence[str], prefix: str, enough: int
+    asked: pl.DataFrame,
+    known: pl.DataFrame,
+    place: Sequence[str],
+    prefix: str,
+    days: str,
+    enough: int,
 ) -> pl.DataFrame:
-    """`asked` with how many of `known` stayed at least as long in the place (or, where those are
+    """`asked` with how many of `known` stayed in the place for at least its `days` (where those are
     fewer, the `enough` that stayed longest), how many won, and from how many days on.
     """
     names = f"{prefix}_count", f"{prefix}_won", f"{prefix}_from"
@@ -200,7 +244,7 @@ def _looked_up(
     }
     parts = []
     for key, frame in asked.partition_by(place, as_dict=True).items():
-        stood = frame["days_in_stage"].cast(pl.Float64)
+        stood = frame[days].cast(pl.Float64)
         longest, won_from = groups.get(key, (np.empty(0), np.zeros(1, np.int64)))
         at = np.searchsorted(longest, stood.fill_null(np.inf).to_numpy(), side="left")
         at = np.minimum(at, max(len(longest) - enough, 0))

@@ -77,7 +77,8 @@ def open_deal_facts(
         .join(twins(open_deals), on=KEY, how="left")
         .join(_said(chances), on=KEY, how="left")
     )
-    return _with_states(_with_thresholds(facts, settings, as_of, today, zone), stays, settings)
+    facts = _with_thresholds(facts, settings, as_of, today, zone)
+    return _with_states(facts, stays, deals, settings)
 
 
 def _placed(open_deals: pl.DataFrame, stages: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +109,8 @@ def _with_thresholds(
         dead_days=pl.max_horizontal(dead, norm),
         activity_planned=(pl.col("next_activity_at") > as_of).fill_null(False),
         no_next_step=step.is_null() | (step == ""),
-        days_in_stage=_days_in_stage(today, zone),
+        days_in_stage=_days_since(pl.coalesce("stage_entered_at", "entered_at"), today, zone),
+        days_open=_days_since(pl.col("created_at"), today, zone),
         age_days=settings.calendar.between(pl.col("created_on"), pl.lit(today)),
         is_test=is_test(),
         rounded=is_round().fill_null(False),
@@ -124,16 +126,16 @@ def _with_thresholds(
 
 
 def _with_states(
-    facts: pl.DataFrame, stays: pl.DataFrame, settings: QualitySettings
+    facts: pl.DataFrame, stays: pl.DataFrame, deals: pl.DataFrame, settings: QualitySettings
 ) -> pl.DataFrame:
     """Adds state, and for each deal what became of earlier ones that stood as long, and archive."""
-    stood = facts.select(*KEY, *_STAGE[1:], "days_in_stage")
+    stood = facts.select(*KEY, *_STAGE[1:], "days_in_stage", "days_open")
     negligible = (pl.col("chance_at_most") <= settings.archive_below) & (
         pl.col("win_probability").fill_null(0.0) <= settings.archive_below
     )
     return (
         facts.with_columns(state=state())
-        .join(precedents(stood, stays), on=KEY, how="left")
+        .join(precedents(stood, stays, deals), on=KEY, how="left")
         .with_columns(
             archive=((pl.col("state") == "dead") & negligible).fill_null(False),
         )
@@ -237,6 +239,5 @@ def _entries(open_deals: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _days_in_stage(today: date, zone: str) -> pl.Expr:
-    entered = pl.coalesce("stage_entered_at", "entered_at")
-    return (pl.lit(today) - entered.dt.convert_time_zone(zone).dt.date()).dt.total_days()
+def _days_since(instant: pl.Expr, today: date, zone: str) -> pl.Expr:
+    return (pl.lit(today) - instant.dt.convert_time_zone(zone).dt.date()).dt.total_days()

@@ -128,10 +128,10 @@ RULES: Final = (
             "nb": "Lukk den som tapt, eller planlegg en aktivitet hvis du vet bedre.",
         },
         message={
-            "en": "Silent for {days} working days, {days_in_stage} days in {stage}: of {earlier} "
+            "en": "Silent for {days} working days: of {earlier} "
             "earlier deals that stood for {from_days:days} or more {earlier_won} were won (at "
             "most {chance_at_most:percent}, 95 % interval).",
-            "nb": "Uten aktivitet på {days} virkedager, {days_in_stage} dager i {stage}: av "
+            "nb": "Uten aktivitet på {days} virkedager: av "
             "{earlier} tidligere avtaler som sto i {from_days:days} eller mer, ble {earlier_won} "
             "vunnet (høyst {chance_at_most:percent}, 95 %-intervall).",
         },

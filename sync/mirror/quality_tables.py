@@ -18,7 +18,7 @@ deal_staleness = Table(
     Column("last_activity_on", Date, nullable=False),
     Column("planned", Boolean, nullable=False, comment="A future activity protects it."),
     Column("days_in_stage", Integer),
-    Column("compared_with", String, nullable=False, comment="stage | pipeline"),
+    Column("compared_with", String, nullable=False, comment="stage | pipeline | life"),
     Column("earlier", Integer, nullable=False, comment="Decided deals that stood as long."),
     Column("earlier_won", Integer, nullable=False),
     Column("chance_at_most", Float, comment="Upper end of the 95 % interval of their win rate."),

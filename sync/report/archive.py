@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 from sync.config.model import Config, Connection
 from sync.mirror import quality_rows
 from sync.report.naming import local_time, zone_of
+from sync.report.staleness import dead_but_kept
 from sync.report.table import Column, Kind, Report
 from sync.writeback.archiving import ArchivePlan
 
 DEFINITION: Final = (
-    "candidates: dead deals of which, by earlier deals that stood as long in their stage, surely "
+    "candidates: dead deals of which, by earlier deals that stood as long, surely "
     "fewer than archive_below would still be won"
 )
 _COLUMNS = (
@@ -43,8 +44,8 @@ def archive_report(
 ) -> Report:
     """`rows`: of `jobs.archive.planned`."""
     connection, enabled = settings.name, settings.write_back.enabled
-    assessed = quality_rows.staleness_rows(engine, connection)["as_of"]
-    as_of, open_deals = assessed.max(), len(assessed)
+    assessed = quality_rows.staleness_rows(engine, connection)
+    as_of, open_deals = assessed["as_of"].max(), assessed.height
     zone = zone_of(engine, connection, config.time_zone)
     judged = "Nothing is assessed yet"
     if isinstance(as_of, datetime):
@@ -52,11 +53,14 @@ def archive_report(
     notes = [
         f"{judged}, {open_deals} open deals. {DEFINITION[0].upper()}{DEFINITION[1:]}.",
         f"{len(plan.writes)} deals would be closed as lost. Nothing has been written.",
+        *dead_but_kept(assessed, config.staleness.archive_below),
         "Silent and dead after: working days. Of so many earlier deals that stood as long so many "
         "were won; at most: upper end of the 95 % interval.",
         *(f"Deal {deal_id} is left alone: {why}." for deal_id, why in plan.left_alone),
     ]
-    if not enabled:
+    if settings.kind == "file":
+        notes.append("An export cannot be written to: hand this list on (`--format csv`).")
+    elif not enabled:
         notes.append(
             f"Write-back is off for {connection}: set connections[].write_back.enabled to true."
         )

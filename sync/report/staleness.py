@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import Engine
 
-from forecasting.staleness import STATES
+from forecasting.staleness import ENOUGH_TO_COMPARE, STATES
 from sync.config.calendar import country_of
 from sync.config.model import Config
 from sync.errors import ConfigError
@@ -46,7 +46,8 @@ _DEFINITIONS = {
     "norm_days": "working days: won deals' median stay in the stage, shrunk; longer is stale",
     "dead_days": "working days: won deals' 90th percentile there, shrunk; longer is dead",
     "cooling": "silent for more than half the norm",
-    "earlier": "decided deals that stood in the stage (or pipeline) for at least as long",
+    "earlier": "decided deals that stood in the stage (or the pipeline's stages, or without stage "
+    "history from creation to closing) for at least as long",
     "chance_at_most": "upper end of the 95 % Wilson interval of their win rate",
 }
 
@@ -90,6 +91,7 @@ def staleness_report(
                 f"As of {local_time(as_of, zone)}. Working days ({holidays}).",
                 f"{candidates} candidates for the archive: dead, and of earlier deals that stood "
                 f"as long surely less than {config.staleness.archive_below:.0%} were won.",
+                *dead_but_kept(rows, config.staleness.archive_below),
             ],
             zone=zone,
         )
@@ -98,6 +100,24 @@ def staleness_report(
         pl.col("archive") if only_archive else pl.col("state").is_in(("stale", "dead"))
     )
     return [*reports, _listed(connection, chosen, facts, only_archive=only_archive, limit=limit)]
+
+
+def dead_but_kept(rows: pl.DataFrame, archive_below: float) -> list[str]:
+    """Why the other dead deals are no candidates, for a reader who expected them to be.
+
+    `rows`: of `quality_rows.staleness_rows`.
+    """
+    kept = rows.filter((pl.col("state") == "dead") & ~pl.col("archive"))
+    unsure = pl.col("chance_at_most").fill_null(1.0) > archive_below
+    few = pl.col("earlier") < ENOUGH_TO_COMPARE
+    reasons = (
+        (unsure & few, f"fewer than {ENOUGH_TO_COMPARE} decided deals are known to compare with"),
+        (unsure & ~few, "of the earlier deals that stood as long, too many were won"),
+        (~unsure, "the forecast gives them a higher chance"),
+    )
+    counted = [(kept.filter(which).height, why) for which, why in reasons]
+    told = "; ".join(f"{count:,} ({why})" for count, why in counted if count)
+    return [f"Dead, yet no candidates: {told}."] if told else []
 
 
 def _by_state(deals: pl.DataFrame) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
 import pytest
 
 from sync.bootstrap import App
@@ -12,6 +13,7 @@ from sync.mirror import read
 from sync.report.alerts import alerts_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
+from sync.report.staleness import dead_but_kept
 from sync.report.status import status_report
 from sync.sandbox.generator import generate
 from sync.sandbox.server import serve
@@ -86,3 +88,22 @@ def test_planned_alerts_name_the_owner_and_count_what_is_not_shown(app: App) -> 
     report = alerts_report(app.engine, "portal", rows, {}, limit=2)
     assert [row["owner"] for row in report.rows] == ["(nobody)"] * 2
     assert report.notes[0].startswith("3 to raise, for 1 owners; 0 to resolve. The first 2")
+
+
+def test_dead_deals_that_are_no_candidates_are_accounted_for() -> None:
+    dead, below = ["dead"] * 6, 0.05
+    rows = pl.DataFrame(
+        {
+            "state": [*dead, "stale"],
+            "archive": [True, *[False] * 6],
+            "earlier": [80, 0, 40, 75, 90, 75, 75],
+            "chance_at_most": [0.04, None, 0.09, 0.2, 0.06, 0.04, 0.5],
+        }
+    )
+    (told,) = dead_but_kept(rows, below)
+    assert told == (
+        "Dead, yet no candidates: 2 (fewer than 75 decided deals are known to compare with); "
+        "2 (of the earlier deals that stood as long, too many were won); "
+        "1 (the forecast gives them a higher chance)."
+    )
+    assert dead_but_kept(rows.filter("archive"), below) == []

@@ -226,6 +226,25 @@ def test_the_longest_standing_are_taken_where_nobody_stood_as_long() -> None:
     assert (told["earlier"], told["from_days"], told["archive"]) == (75, 200, True)
 
 
+@pytest.mark.parametrize(("lost", "candidate"), [(72, False), (73, True)])
+def test_without_stage_history_whole_lives_are_compared(lost: int, candidate: bool) -> None:
+    """An export tells when deals were created and closed, and nothing of their stages."""
+    difference, _, _ = dead()
+    difference["others"] = difference["others"][:lost]
+    told = facts(difference | {"stage_entered_at": None})
+    assert (told["days_in_stage"], told["compared_with"]) == (None, "life")
+    assert (told["earlier"], told["earlier_won"], told["from_days"]) == (lost, 0, 200)
+    assert told["archive"] is candidate
+
+
+def test_a_life_that_ended_before_it_began_is_nobodys_precedent() -> None:
+    difference, _, _ = dead()
+    for row in difference["others"]:
+        row["closed_at"] = row["created_at"] - timedelta(days=1)
+    told = facts(difference | {"stage_entered_at": None})
+    assert (told["earlier"], told["chance_at_most"]) == (0, None)
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 400), st.booleans()), max_size=60),
     st.one_of(st.none(), st.integers(0, 420)),
@@ -247,9 +266,9 @@ def test_precedents_are_those_a_plain_count_finds(
         orient="row",
     )
     asked = pl.DataFrame(
-        [("main", "d1", "sales", "proposal", days)],
+        [("main", "d1", "sales", "proposal", days, None)],
         schema=dict.fromkeys(("connection", "deal_id", "pipeline_id", "stage_id"), pl.String)
-        | {"days_in_stage": pl.Int64},
+        | {"days_in_stage": pl.Int64, "days_open": pl.Int64},
         orient="row",
     )
     told = precedents(asked, stays, enough=enough).row(0, named=True)

@@ -53,7 +53,7 @@ def _staleness() -> None:
             "planned", sa.Boolean(), nullable=False, comment="A future activity protects it."
         ),
         sa.Column("days_in_stage", sa.Integer(), nullable=True),
-        sa.Column("compared_with", sa.String(), nullable=False, comment="stage | pipeline"),
+        sa.Column("compared_with", sa.String(), nullable=False, comment="stage | pipeline | life"),
         sa.Column(
             "earlier", sa.Integer(), nullable=False, comment="Decided deals that stood as long."
         ),
