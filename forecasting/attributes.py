@@ -1,11 +1,12 @@
 """What a deal is and how it has been treated, as classes that an additive model can weigh."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
 
+from forecasting.findings_then import FINDINGS
 from forecasting.tracks import Floats, Ints
 
 _MOST_CLASSES: Final = 40
@@ -34,7 +35,7 @@ DUE: Final = (0.0, 0.5, 1.0, 2.0)
 _AMOUNT_SHARES: Final = tuple(tenths / 10 for tenths in range(1, 10))
 """Tenths of the deals: a total weighs each chance by its amount, so sizes are told apart finely."""
 
-ATTRIBUTES: Final = (*NAMED, *CUTS, "due", "amount", "next_step")
+ATTRIBUTES: Final = (*NAMED, *CUTS, "due", "amount", "next_step", *FINDINGS)
 
 
 class Classes:
@@ -48,17 +49,10 @@ class Classes:
         self.attributes = attributes
 
     def fit(self, facts: pl.DataFrame, row: Ints) -> Self:
-        self.named_: dict[str, list[str]] = {}
-        for name, column in NAMED.items():
-            counts = (
-                facts.select(pl.col(column).alias("class"), pl.Series("row", row))
-                .drop_nulls()
-                .group_by("class")
-                .agg(pl.col("row").n_unique().alias("deals"))
-                .filter(pl.col("deals") >= _FEWEST_DEALS)
-                .sort("deals", "class", descending=[True, False])
-            )
-            self.named_[name] = counts["class"].head(_MOST_CLASSES).to_list()
+        self.named_ = {name: _frequent(facts[column], row) for name, column in NAMED.items()}
+        found = {name: sorted(_frequent(facts[name], row)) for name in FINDINGS}
+        # what is found of all deals alike, or of none, tells none from another
+        self.found_ = {name: some if len(some) > 1 else [] for name, some in found.items()}
         amounts = facts["amount"].drop_nulls()
         bounds = [amounts.quantile(share) for share in _AMOUNT_SHARES] if len(amounts) else []
         self.amounts_ = np.unique(np.array(bounds, float))
@@ -73,19 +67,13 @@ class Classes:
             "due": len(DUE) + 1,
             "amount": len(self.amounts_) + 1,
             "next_step": 2,
+            **{name: len(some) for name, some in self.found_.items()},
         }
 
     def codes(self, facts: pl.DataFrame, horizon: float) -> dict[str, Ints]:
         """Per attribute each deal's class, -1 for none."""
-        found = {
-            name: facts[NAMED[name]]
-            .replace_strict(classes, list(range(len(classes))), default=-1, return_dtype=pl.Int64)
-            .fill_null(-1)
-            .to_numpy()
-            if classes
-            else np.full(facts.height, -1)
-            for name, classes in self.named_.items()
-        }
+        found = {name: _numbered(facts[NAMED[name]], some) for name, some in self.named_.items()}
+        found |= {name: _numbered(facts[name], some) for name, some in self.found_.items()}
         for name, (column, bounds) in CUTS.items():
             found[name] = _cut(facts[column], np.array(bounds))
         found["due"] = _cut(facts["due_days"], np.array(DUE) * horizon)
@@ -107,6 +95,28 @@ class Classes:
         """The attribute of each class, in order: the columns of a design."""
         sizes = self.sizes()
         return [name for name in self.attributes for _ in range(sizes[name])]
+
+
+def _frequent(values: pl.Series, row: Ints) -> list[Any]:
+    """The classes that enough deals are of, the most frequent first."""
+    counts = (
+        pl.DataFrame({"class": values, "row": row})
+        .drop_nulls()
+        .group_by("class")
+        .agg(pl.col("row").n_unique().alias("deals"))
+        .filter(pl.col("deals") >= _FEWEST_DEALS)
+        .sort("deals", "class", descending=[True, False])
+    )
+    return counts["class"].head(_MOST_CLASSES).to_list()
+
+
+def _numbered(values: pl.Series, classes: Sequence[Any]) -> Ints:
+    """Which of `classes` each value is, -1 for none."""
+    if not classes:
+        return np.full(len(values), -1)
+    numbers = list(range(len(classes)))
+    told = values.replace_strict(classes, numbers, default=-1, return_dtype=pl.Int64)
+    return told.fill_null(-1).to_numpy()
 
 
 def _cut(values: pl.Series, bounds: Floats) -> Ints:

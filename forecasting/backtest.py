@@ -34,7 +34,7 @@ from forecasting.methods.base import TOTALS_SCHEMA, ForecastMethod
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History, Snapshot
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of what an origin's result means; raised when methods or this module change their figures."""
 
 YEAR: Final = 52

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from forecasting.findings_then import findings_then
 from forecasting.history import KEY
 from forecasting.pace import Pace, learn
 from forecasting.snapshot import History, Past, Snapshot
@@ -178,7 +179,7 @@ def facts_of(
     entering the stage, since creation where nobody knows the stage), due_days (to the close date,
     negative = overdue), pushes, moves (between stages), route (the stage and how many
     moves it took to get there), quiet_days (since a person changed
-    something; null where the history names no people).
+    something; null where the history names no people), and what `findings_then` gives.
     """
     tracks = history.tracks
     created = history.created[row]
@@ -201,7 +202,7 @@ def facts_of(
         ).fill_nan(None),
         pl.Series("age_days", (at - created) / DAY_US),
         (states["close_date"] - local.dt.date()).dt.total_days().cast(pl.Float64).alias("due_days"),
-        pl.Series("pushes", history.pushes(row, at)),
+        pl.Series("pushes", history.moves.pushes(row, at)),
         pl.Series("moves", moves),
         (pl.col("stage_id") + pl.Series(_UP_TO[np.minimum(moves, len(_UP_TO) - 1)])).alias("route"),
         (
@@ -209,4 +210,5 @@ def facts_of(
             if len(people.at)
             else pl.Series("quiet_days", [None] * len(row), pl.Float64)
         ),
+        *findings_then(history, row, at, states),
     )

@@ -31,6 +31,9 @@ _COLUMN: Final = {
     "amount": "amount_text",
 }
 
+AT_CREATION: Final = timedelta(minutes=1)
+"""A value dated within this much of the deal's creation was set on creating it."""
+
 CLOSING: Final = timedelta(seconds=5)
 """A CRM that rewrites the close date on closing does so within this much of the closing."""
 

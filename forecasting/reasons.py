@@ -14,9 +14,11 @@ import polars as pl
 
 from forecasting.conversion import FOLLOWED
 from forecasting.features import open_facts
+from forecasting.findings_then import FINDINGS
 from forecasting.history import KEY
 from forecasting.logistic import in_points, logit
 from forecasting.methods.multivariable import EVENTUALLY, Multivariable
+from forecasting.quality.rules import BY_CODE
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats
 from forecasting.wording import Language, capitalised, sentence
@@ -64,7 +66,10 @@ REASONS: Final[Mapping[str, Mapping[Language, str]]] = {
     "amount": {"en": "the deal's size", "nb": "avtalens størrelse"},
     "next_step": {"en": "a next step is set", "nb": "neste steg er satt"},
     "no_next_step": {"en": "no next step", "nb": "ingen neste steg"},
+    "stage_moved_back": {"en": "moved back to an earlier stage", "nb": "flyttet tilbake en fase"},
 }
+"""Findings that are not here are told by their rule's own words."""
+
 _TOLD: Final[Mapping[Language, str]] = {
     "en": "{chance} chance: {base} on average{parts}.",
     "nb": "{chance} sjanse: {base} i snitt{parts}.",
@@ -216,6 +221,8 @@ def _words(attribute: str, row: Mapping[str, Any], language: Language) -> str | 
             key = "overdue"
         case "next_step" if not row["next_step"]:
             key = "no_next_step"
+        case _ if attribute in FINDINGS:
+            key = FINDINGS[attribute][row[attribute] - 1] if row[attribute] else None
     if key is None:
         return None
     values = {
@@ -227,7 +234,7 @@ def _words(attribute: str, row: Mapping[str, Any], language: Language) -> str | 
         "late_days": max(-int(row["due_days"] or 0), 0),
         "norm": round(row["median_days"] or 0),
     }
-    return sentence(REASONS[key], values, language)
+    return sentence(REASONS.get(key) or BY_CODE[key].brief, values, language)
 
 
 def calls(method: Multivariable, snapshot: Snapshot, period_end: date) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from forecasting.deals import DEAL_SCHEMA, INSTANT
 from forecasting.history import pipeline_by_stage, status_by_stage
+from forecasting.moves_then import MovesThen
 from forecasting.reached import first_reached
 from forecasting.tracks import NEVER, Floats, Ints, Track, Tracks, micros, micros_of
 
@@ -118,7 +119,7 @@ class History:
         self.closed = micros(self.deals["closed_at"])
         self._by_stage = status_by_stage(stages)
         self._factor = self._factors()
-        self._pushes: Ints | None = None
+        self.moves = MovesThen(self.tracks, stages)
         self._outcomes: tuple[int, pl.DataFrame] | None = None
         self._reached: pl.DataFrame | None = None
         self.kept: dict[int, object] = {}
@@ -142,18 +143,6 @@ class History:
         deals = self.deals.gather(row) if row.size < self.deals.height else self.deals
         deals = deals.with_columns(outcomes["history_complete"])
         return Snapshot(deals, row, self.stages, self.owners, as_of, self.zone, self)
-
-    def pushes(self, row: Ints, at: Ints) -> Ints:
-        """How often each open deal's close date had been moved to a later day."""
-        track = self.tracks["close_date"]
-        if self._pushes is None:
-            earlier = track.values.shift()
-            later = (track.values > earlier).fill_null(False).to_numpy().copy()
-            later[track.first[:-1][track.first[:-1] < len(later)]] = False
-            self._pushes = np.concatenate([[0], np.cumsum(later)])
-        position = track.position(row, at)
-        upto = self._pushes[position + 1] - self._pushes[track.first[row]]
-        return np.where(position >= 0, upto, 0)
 
     def states(self, row: Ints, at: Ints | int) -> pl.DataFrame:
         """What stood in each deal at each instant: row, stage_id, pipeline_id, owner_id, status,

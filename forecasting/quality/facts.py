@@ -1,20 +1,17 @@
 """Everything the rules look at, one row per open deal."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 import polars as pl
 
-from forecasting.history import KEY, account_day, changes_of, pushes, stage_stays
+from forecasting.history import AT_CREATION, KEY, account_day, changes_of, pushes, stage_stays
 from forecasting.process import stage_norms
 from forecasting.quality.account import at_month_end, habits, is_round, repeated
 from forecasting.quality.moves import moves
 from forecasting.quality.settings import QualitySettings
 from forecasting.quality.twins import is_test, twins
 from forecasting.staleness import DEAD_OVER_NORM, precedents, selling_norms, silence, state
-
-AT_CREATION: Final = timedelta(minutes=1)
-"""A value dated within this much of the deal's creation was set on creating it."""
 
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
 _PLACE: Final = ("connection", "pipeline_id")

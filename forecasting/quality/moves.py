@@ -1,17 +1,13 @@
 """How a deal came to the stage it is in: stages left out, and steps back."""
 
-from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from forecasting.history import KEY
+from forecasting.history import AT_CREATION, KEY
 
 USUAL: Final = 0.8
 """A stage through which this share of won deals went belongs to the process."""
-
-BORN_IN: Final = timedelta(minutes=1)
-"""A first stay that began within this much of the creation is where the deal began."""
 
 _PLACE: Final = ("connection", "pipeline_id", "stage_id")
 
@@ -69,7 +65,7 @@ def _skipped(
     whole = (
         mine.group_by(*KEY, "created_at")
         .agg(pl.col("entered_at").min().alias("began"))
-        .filter((pl.col("began") - pl.col("created_at")).abs() <= BORN_IN)
+        .filter((pl.col("began") - pl.col("created_at")).abs() <= AT_CREATION)
     )
     expected = (
         now.join(whole, on=KEY, how="semi")
