@@ -138,7 +138,9 @@ def _from_comparison(
     }
     certainty: Certainty = "not_shown"
     costs: tuple[float | None, float | None, float | None] = (None, None, None)
-    if rate.estimate is None or rate.low is None or rate.high is None or window.drivers is None:
+    if total >= 2 * LEAST and not compared.deals:
+        certainty = "not_shown"  # the trait was looked for, and no deal has it
+    elif rate.estimate is None or rate.low is None or rate.high is None or window.drivers is None:
         certainty = "too_few"
     elif rate.high < 0:
         certainty = "hint" if hint else "measured"

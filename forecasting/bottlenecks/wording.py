@@ -51,5 +51,5 @@ CERTAINTIES: Final[Mapping[Certainty, Mapping[Language, str]]] = {
     "assumed": {"en": "found; cost is an upper limit", "nb": "funnet; kostnaden er en øvre grense"},
     "hint": {"en": "hint only", "nb": "bare et hint"},
     "not_shown": {"en": "not shown", "nb": "ikke påvist"},
-    "too_few": {"en": "too few deals", "nb": "for få avtaler"},
+    "too_few": {"en": "too few to compare", "nb": "for få å sammenligne"},
 }

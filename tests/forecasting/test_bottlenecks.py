@@ -72,7 +72,9 @@ def test_poor_data_costs_the_wins_that_such_deals_miss() -> None:
     [
         (spells(300, 700, 0.5, 0.5), "not_shown"),
         (spells(300, 700, 0.7, 0.5), "not_shown"),
+        (spells(0, 700, 0.0, 0.5), "not_shown"),
         (spells(5, 700, 0.2, 0.5), "too_few"),
+        (spells(0, 12, 0.0, 0.5), "too_few"),
     ],
 )
 def test_what_is_not_shown_has_no_price(frame: pl.DataFrame, certainty: str) -> None:
