@@ -28,9 +28,10 @@ STAKE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 _PERIODS: Final = ("month", "quarter")
 
 _TOLD: Final[Mapping[Language, str]] = {
-    "en": "{deals} open deals hold {dated} {currency} of {period}: {title}. If that is true, the "
-    "forecast {moves}.",
-    "nb": "{deals} åpne avtaler har {dated} {currency} i {period}: {title}. Stemmer det, {moves}.",
+    "en": "{title}: {deals} open deals; those dated in {period} hold {dated} {currency}. If that is "
+    "true, the forecast {moves}.",
+    "nb": "{title}: {deals} åpne avtaler; de som er datert i {period}, utgjør {dated} {currency}. "
+    "Stemmer det, {moves}.",
 }
 _MOVES: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {"down": "falls by {by}", "up": "rises by {by}", "none": "stays as it is"},

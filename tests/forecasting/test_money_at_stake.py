@@ -108,12 +108,12 @@ def test_it_is_said_in_a_sentence_in_both_languages() -> None:
         "moves_quarter": -412_000.4,
     }
     assert told(row, QUARTER, "NOK", "en") == (
-        "11 open deals hold 1,800,000 NOK of 2026-Q1: Close date never chosen. If that is true, "
-        "the forecast falls by 412,000 NOK."
+        "Close date never chosen: 11 open deals; those dated in 2026-Q1 hold 1,800,000 NOK. If "
+        "that is true, the forecast falls by 412,000 NOK."
     )
     assert told(row, QUARTER, "NOK", "nb") == (
-        "11 åpne avtaler har 1\u00a0800\u00a0000 NOK i 2026-Q1: Lukkedato aldri valgt. Stemmer "
-        "det, faller prognosen med 412\u00a0000 NOK."
+        "Lukkedato aldri valgt: 11 åpne avtaler; de som er datert i 2026-Q1, utgjør "
+        "1\u00a0800\u00a0000 NOK. Stemmer det, faller prognosen med 412\u00a0000 NOK."
     )
 
 
