@@ -28,8 +28,8 @@ STAKE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 _PERIODS: Final = ("month", "quarter")
 
 _TOLD: Final[Mapping[Language, str]] = {
-    "en": "{title}: {deals} open deals; those dated in {period} hold {dated} {currency}. If that is "
-    "true, the forecast {moves}.",
+    "en": "{title}: {deals} open deals; those dated in {period} hold {dated} {currency}. If that "
+    "is true, the forecast {moves}.",
     "nb": "{title}: {deals} åpne avtaler; de som er datert i {period}, utgjør {dated} {currency}. "
     "Stemmer det, {moves}.",
 }
