@@ -14,8 +14,7 @@ from forecasting.wording import Language
 from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.inputs import Rates, Waiting, waiting
-from sync.alerts.lead_lines import AlertedLead
-from sync.alerts.message import Alerted, Message, Sentence, compose
+from sync.alerts.message import Message, Sentence, Telling, compose
 from sync.alerts.store import DeliveryState
 from sync.clock import Clock
 from sync.errors import DealpulseError, PermanentError, TransientError
@@ -74,7 +73,7 @@ def deliver(
     with_leads: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> DeliveryReport:
-    """Send what waits, one digest per owner and channel.
+    """Send what waits, one digest per owner and channel, and one of the account.
 
     claimed_by: this process, different from every other. sentence: a finding in words. rates: for
     deals whose CRM gives no converted amount. only_retries: nothing that was not tried before, for
@@ -145,7 +144,7 @@ class _Teller:
         report.add(len(message.alert_ids), _end(error), problem)
         return error
 
-    def _compose(self, digest: Waiting, alerts: Sequence[Alerted | AlertedLead]) -> Message:
+    def _compose(self, digest: Waiting, alerts: Sequence[Telling]) -> Message:
         return compose(
             alerts,
             digest.owner,

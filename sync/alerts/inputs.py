@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, select, union
 
+from sync.alerts.bottleneck_inputs import OF_ACCOUNT, alerted_bottleneck, waiting_bottlenecks
 from sync.alerts.lead_inputs import OF_LEADS, alerted_lead, waiting_leads
-from sync.alerts.lead_lines import AlertedLead
-from sync.alerts.message import Alerted, Recipient
+from sync.alerts.message import Alerted, Recipient, Telling
 from sync.alerts.rules import DealState, Found, OpenAlert
 from sync.alerts.store import MAX_DIGEST, AlertState, DeliveryState
 from sync.crm.base import DealStatus
@@ -19,6 +19,9 @@ from sync.mirror.engine import reading
 
 _alert, _delivery = schema.alert, schema.alert_delivery
 _deal, _finding, _owner = schema.deal, schema.finding, schema.owner
+
+_OF_DEALS = ~OF_LEADS & ~OF_ACCOUNT
+"""Ids of deals and of leads are of two series: the same id may be one of each."""
 
 Rates = Mapping[str, Decimal]
 """Currency -> what one unit is worth in the home currency."""
@@ -36,10 +39,12 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The alerts that one owner (None = nobody) is to be told of on one channel."""
+    """The alerts that one owner (None = nobody) is to be told of on one channel; those of the
+    account are by themselves.
+    """
 
     owner: Recipient | None
-    alerts: Sequence[Alerted | AlertedLead]
+    alerts: Sequence[Telling]
 
 
 def read_inputs(
@@ -50,7 +55,7 @@ def read_inputs(
     """
     of_rules = (_finding.c.connection == connection) & _finding.c.rule.in_(sorted(rules))
     are_open = (
-        (_alert.c.connection == connection) & (_alert.c.state == AlertState.RAISED) & ~OF_LEADS
+        (_alert.c.connection == connection) & (_alert.c.state == AlertState.RAISED) & _OF_DEALS
     )
     concerned = union(
         select(_finding.c.deal_id).where(of_rules), select(_alert.c.deal_id).where(are_open)
@@ -95,14 +100,18 @@ def waiting(
         account = _account(database, connection)
         deals = database.execute(_waiting_query(connection, condition)).all()
         leads = database.execute(waiting_leads(connection, condition)).all() if with_leads else []
-    groups: dict[str | None, tuple[Recipient | None, list[Alerted | AlertedLead]]] = {}
+        on_account = database.execute(waiting_bottlenecks(connection, condition)).all()
+    groups: dict[str | None, tuple[Recipient | None, list[Telling]]] = {}
     for row in deals:
         group = groups.setdefault(row.owner_id, (_recipient(row), []))
         group[1].append(_alerted(row, account, rates or {}))
     for row in leads:
         group = groups.setdefault(row.owner_id, (_recipient(row), []))
         group[1].append(alerted_lead(row, account.lead_url))
-    return [Waiting(owner, alerts[:MAX_DIGEST]) for owner, alerts in groups.values()]
+    digests = [Waiting(owner, alerts[:MAX_DIGEST]) for owner, alerts in groups.values()]
+    if on_account:
+        digests.insert(0, Waiting(None, [alerted_bottleneck(row) for row in on_account]))
+    return digests
 
 
 def _waiting_query(connection: str, condition: ColumnElement[bool]) -> Select[Any]:
@@ -123,7 +132,12 @@ def _waiting_query(connection: str, condition: ColumnElement[bool]) -> Select[An
         .join(_delivery, _delivery.c.alert_id == _alert.c.id)
         .join(_deal, same_deal)
         .outerjoin(_owner, its_owner)
-        .where(_alert.c.connection == connection, _alert.c.state == AlertState.RAISED, condition)
+        .where(
+            _alert.c.connection == connection,
+            _alert.c.state == AlertState.RAISED,
+            _OF_DEALS,
+            condition,
+        )
         .order_by(_deal.c.owner_id, _alert.c.id)
     )
 

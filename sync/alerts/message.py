@@ -1,27 +1,26 @@
-"""One digest for one owner: which deals and leads need them, why, and what to do next. Pure."""
+"""One digest for one owner: which deals and leads need them, why, and what to do next; and one for
+the account: what holds its sale up. Pure.
+"""
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from babel.numbers import format_currency, format_decimal
-
 from forecasting.quality import fix
 from forecasting.wording import Language
 from sync.alerts import rendering
+from sync.alerts.bottleneck_lines import AlertedBottleneck, bottleneck_lines
+from sync.alerts.bottleneck_lines import headline as account_headline
 from sync.alerts.lead_lines import AlertedLead, lead_lines
 from sync.alerts.rendering import Body, Line
+from sync.alerts.texts import money, plain
 
 Sentence = Callable[[str, Mapping[str, object], Language], str]
 """(rule, evidence, language) -> why, in one sentence."""
 
 _MAX_TITLE: Final = 80
-_LOCALES: Final[Mapping[str, str]] = {"en": "en", "nb": "nb_NO"}
-_CURRENCY: Final[Mapping[str, str]] = {"en": "¤¤ #,##0;-¤¤ #,##0", "nb": "#,##0 ¤;-#,##0 ¤"}
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
@@ -39,7 +38,6 @@ _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "left": "{owner} (deactivated)",
         "nobody": "nobody",
         "no_title": "(deal without a name)",
-        "no_amount": "no amount",
     },
     "nb": {
         "deal_1": "1 avtale",
@@ -56,7 +54,6 @@ _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "left": "{owner} (deaktivert)",
         "nobody": "ingen",
         "no_title": "(avtale uten navn)",
-        "no_amount": "uten beløp",
     },
 }
 
@@ -99,9 +96,10 @@ class Task:
 class Message:
     """A digest in every form a channel may need.
 
-    key: the same for the same alerts. to: the owner's address, None = nobody to write to.
-    subject speaks to the owner, headline of them. mrkdwn: Slack's mark-up, escaped. tasks: every
-    alert by itself, for channels that are no digest.
+    key: the same for the same alerts. owner: or the connection, where it is about that. to: the
+    owner's address, None = nobody to write to. subject speaks to the owner, headline of them.
+    mrkdwn: Slack's mark-up, escaped. tasks: every alert on a deal by itself, for channels that are
+    no digest.
     """
 
     key: str
@@ -119,8 +117,11 @@ class Message:
     tasks: tuple[Task, ...] = ()
 
 
+Telling = Alerted | AlertedLead | AlertedBottleneck
+
+
 def compose(
-    alerts: Sequence[Alerted | AlertedLead],
+    alerts: Sequence[Telling],
     owner: Recipient | None,
     *,
     connection: str,
@@ -129,24 +130,32 @@ def compose(
     at: datetime,
 ) -> Message:
     """Tell `owner` (None = they have none) of their `alerts`: one line per deal, the largest
-    amount first, deals of unknown amount last; then one line per rule on leads.
+    amount first, deals of unknown amount last; then one line per rule on leads. Bottlenecks are the
+    account's, and a digest of their own.
     """
+    on_account = [alert for alert in alerts if isinstance(alert, AlertedBottleneck)]
     on_deals = [alert for alert in alerts if isinstance(alert, Alerted)]
     on_leads = [alert for alert in alerts if isinstance(alert, AlertedLead)]
     alert_ids = tuple(sorted(alert.alert_id for alert in alerts))
     lines = [_line(group, language, sentence) for group in _by_deal(on_deals)]
-    body = Body(lines, lead_lines(on_leads, language, at), language)
+    body = Body(
+        [*bottleneck_lines(on_account, language), *lines],
+        lead_lines(on_leads, language, at),
+        language,
+    )
     counts = (len(lines), len({alert.lead_id for alert in on_leads}))
-    headline = _headline(counts, owner, language)
+    subject, headline = _counted("you", counts, language), _headline(counts, owner, language)
+    if on_account:
+        subject = headline = account_headline(len(on_account), connection, language)
     reachable = owner is not None and owner.active
     return Message(
         key=f"{connection} {' '.join(map(str, alert_ids))}",
         alert_ids=alert_ids,
         at=at,
         language=language,
-        owner=_owner_name(owner, language),
+        owner=connection if on_account else _owner_name(owner, language),
         to=owner.email if owner and reachable else None,
-        subject=_counted("you", counts, language),
+        subject=subject,
         headline=headline,
         text=rendering.text(body),
         html=rendering.html(body),
@@ -154,31 +163,6 @@ def compose(
         mrkdwn_headline=rendering.slack(headline),
         tasks=tuple(_task(alert, language, sentence) for alert in on_deals),
     )
-
-
-def money(amount: Decimal | None, currency: str | None, language: Language) -> str:
-    """An amount in whole units as people of that language write it: "NOK 1,250,000",
-    "1 250 000 kr".
-    """
-    if amount is None:
-        return _TEXTS[language]["no_amount"]
-    locale = _LOCALES[language]
-    if currency is None:
-        return format_decimal(amount, "#,##0", locale=locale)
-    return format_currency(
-        amount, currency, _CURRENCY[language], locale=locale, currency_digits=False
-    )
-
-
-def plain(text: str) -> str:
-    """One line without control characters, for a title that anybody could have typed."""
-    spaced = "".join(
-        " " if character.isspace() else character
-        for character in text
-        if character.isspace()
-        or (unicodedata.category(character) not in ("Cc", "Cs") and character not in _BIDI)
-    )
-    return " ".join(spaced.split())
 
 
 def _by_deal(alerts: Sequence[Alerted]) -> list[list[Alerted]]:

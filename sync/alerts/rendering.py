@@ -17,7 +17,7 @@ _NEXT: Final[Mapping[str, str]] = {"en": "Next: {step}", "nb": "Neste steg: {ste
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A deal. why, steps: one sentence each."""
+    """A deal or a bottleneck. amount: also what it costs a day. why, steps: one sentence each."""
 
     title: str
     amount: str

@@ -16,6 +16,7 @@ class Resolution(StrEnum):
     DEAL_CLOSED = "deal closed"
     DEAL_REMOVED = "deal removed"
     RULE_OFF = "rule off"
+    COST_GREW = "cost grew"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sync.cli.state import (
 from sync.config.model import Connection
 from sync.jobs import chain
 from sync.jobs.alert import planned
+from sync.jobs.bottleneck_alert import planned_bottlenecks
 from sync.jobs.lead_alert import planned_leads
 from sync.jobs.runner import JobResult, run_chain
 from sync.report.alerts import alerts_report
@@ -23,7 +24,9 @@ from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="Alerts about deals and leads: see, then send.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Alerts on deals, leads and bottlenecks: see, then send."
+    )
     group.command()(plan)
     group.command()(send)
     app.add_typer(group, name="alerts", rich_help_panel="Act")
@@ -43,7 +46,7 @@ def plan(
 
         def build(settings: Connection) -> list[Report]:
             job = app.context(settings)
-            rows = [*planned(job)]
+            rows = [*planned_bottlenecks(job), *planned(job)]
             if chain.leads_cycle(settings):
                 rows += planned_leads(job)
             told = delivery_counts(app.engine, settings.name)

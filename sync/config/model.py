@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from sync.config.bottleneck_alerts import ACCOUNT_RULES
+from sync.config.bottleneck_alerts import BottleneckAlerts as BottleneckAlerts
 from sync.config.connections import ApiConnection as ApiConnection
 from sync.config.connections import Connection as Connection
 from sync.config.connections import CrmConnection as CrmConnection
@@ -172,7 +174,8 @@ class EmailChannel(Strict):
     )
     fallback_to: Email | None = Field(
         None,
-        description="Who gets the alerts of deals whose owner is unknown or has left.",
+        description="Who gets the alerts of deals whose owner is unknown or has left, and those "
+        "on bottlenecks.",
         examples=["sales-manager@example.com"],
     )
     only_to: Email | None = Field(
@@ -195,9 +198,12 @@ Channel = Annotated[
 
 
 class Alerts(Strict):
-    rules: list[Literal["stale", "overdue", "stuck", "lead_unanswered", "lead_forgotten"]] = Field(
+    rules: list[
+        Literal["stale", "overdue", "stuck", "lead_unanswered", "lead_forgotten", "bottleneck"]
+    ] = Field(
         ["stale"],
-        description="Which findings become alerts; those on leads need `leads.enabled`.",
+        description="Which findings become alerts; those on leads need `leads.enabled`. bottleneck "
+        "tells of the account: by mail to fallback_to.",
     )
     channels: list[Channel] = Field(
         [ConsoleChannel(kind="console")],
@@ -215,10 +221,17 @@ class Alerts(Strict):
     leads: LeadAlerts = Field(
         default_factory=LeadAlerts, description="When alerts.rules speak of leads."
     )
+    bottlenecks: BottleneckAlerts = Field(
+        default_factory=BottleneckAlerts, description="When bottlenecks are news."
+    )
 
     @property
     def deal_rules(self) -> frozenset[str]:
-        return frozenset(self.rules) - LEAD_RULES
+        return frozenset(self.rules) - LEAD_RULES - ACCOUNT_RULES
+
+    @property
+    def account_rules(self) -> frozenset[str]:
+        return frozenset(self.rules) & ACCOUNT_RULES
 
     @property
     def lead_rules(self) -> frozenset[str]:
@@ -234,6 +247,18 @@ class Alerts(Strict):
                     "twice"
                 )
         return channels
+
+    @model_validator(mode="after")
+    def _mail_of_the_account_has_a_reader(self) -> Self:
+        for channel in self.channels:
+            if not isinstance(channel, EmailChannel) or not self.account_rules:
+                continue
+            if channel.fallback_to is None and channel.only_to is None:
+                raise ValueError(
+                    "rules has bottleneck, which concerns no owner: set fallback_to of the email "
+                    "channel to who should be told"
+                )
+        return self
 
 
 class Schedule(Strict):

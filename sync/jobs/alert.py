@@ -10,11 +10,16 @@ from sync.alerts.deliver import DeliveryReport
 from sync.alerts.inputs import Inputs, read_inputs
 from sync.alerts.rules import AlertPlan, brake, plan
 from sync.errors import TransientError
+from sync.jobs.bottleneck_alert import raise_bottleneck_alerts
 from sync.jobs.context import Counts, JobContext, Partly
 
 
 def raise_alerts(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job has one
-    """Open an episode for each new finding, close those that ended. Sends nothing."""
+    """Open an episode for each new finding and bottleneck, close those that ended. Sends nothing.
+
+    What holds up the whole account is raised even where the brake refuses the deals.
+    """
+    on_account = raise_bottleneck_alerts(ctx)
     found = _inputs(ctx)
     wanted = _plan(ctx, found)
     brake(wanted, limit=ctx.config.alerts.mass_alert_limit, allow=ctx.allow_mass_alert)
@@ -26,9 +31,9 @@ def raise_alerts(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - ever
         at=ctx.clock.now(),
     )
     counts = {
-        "raised": report.raised,
-        "resolved": report.resolved,
-        "withdrawn": report.withdrawn,
+        "raised": report.raised + on_account.raised,
+        "resolved": report.resolved + on_account.resolved,
+        "withdrawn": report.withdrawn + on_account.withdrawn,
     }
     return counts | _close_what_ended(ctx, found, wanted)
 

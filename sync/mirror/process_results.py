@@ -83,5 +83,15 @@ def latest(engine: Engine, connection: str) -> Measured | None:
     return Measured(found[0].as_of, rows)
 
 
+def since(engine: Engine, connection: str, subject: str, *, at: datetime) -> list[dict[str, Any]]:
+    """The rows of one subject of every run as of then or later, in no order."""
+    table = process_result.c
+    query = select(table.figures).where(
+        table.connection == connection, table.subject == subject, table.as_of >= at
+    )
+    with reading(engine) as snapshot:
+        return list(snapshot.execute(query).scalars())
+
+
 def _day(instant: datetime, zone: str) -> date:
     return instant.astimezone(ZoneInfo(zone)).date()

@@ -331,7 +331,8 @@ write_journal = Table(
     comment="What was there and what we wrote. Written by write_back.",
 )
 
-# An alert on a lead has the lead's id as `deal_id`; its rule is one of `LEAD_RULES`.
+# An alert on a lead has the lead's id as `deal_id`; its rule is one of `LEAD_RULES`. One on a
+# bottleneck has its place; its rule is one of `ACCOUNT_RULES`.
 alert = Table(
     "alert",
     metadata,

@@ -13,7 +13,8 @@ _COLUMNS = (
     Column("action", "Would"),
     Column("deal_id", on_screen=False),
     Column("lead_id", on_screen=False),
-    Column("deal", "Deal or lead"),
+    Column("place", on_screen=False),
+    Column("deal", "Deal, lead or bottleneck"),
     Column("owner", "Owner"),
     Column("rule", "Rule"),
     Column("why", "Why"),
@@ -28,7 +29,8 @@ def alerts_report(
     *,
     limit: int = 0,
 ) -> Report:
-    """`rows`: action, deal, rule, why, and deal_id, or lead_id and owner. `deliveries`: (channel,
+    """`rows`: action, deal, rule, why, and deal_id, or lead_id or place and owner (None: it
+    concerns the account). `deliveries`: (channel,
     state) -> how many so far.
 
     limit: how many rows to hold; 0 = all.
@@ -38,8 +40,11 @@ def alerts_report(
     shown = named[:limit] if limit else named
     by_action = Counter(row["action"] for row in rows)
     told = {row["owner"] for row in named if row["action"] == "raise"}
+    for_whom = [f"{len(told - {None})} owners"] if told != {None} else []
+    for_whom += ["the account"] if None in told else []
     notes = [
-        f"{by_action['raise']} to raise, for {len(told)} owners; {by_action['resolve']} to resolve."
+        f"{by_action['raise']} to raise, for {' and '.join(for_whom)}; "
+        f"{by_action['resolve']} to resolve."
     ]
     if len(shown) < len(named):
         notes[0] += f" The first {len(shown)} are shown; --limit 0 shows all."

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from forecasting.bottlenecks.wording import CERTAINTIES, NEXT_STEPS, TITLES, Language
+from forecasting.bottlenecks.wording import CERTAINTIES, NEXT_STEPS, TITLES, finding
+from forecasting.wording import Language
 from sync.errors import ConfigError
 from sync.report.basis import measured
 from sync.report.process import Names, stage_names
@@ -76,33 +77,10 @@ def _line(row: Mapping[str, Any], names: Names, language: Language) -> dict[str,
         **row,
         "title": TITLES[row["code"]][language],
         "where": names.get(place, place)[1] or "",
-        "finding": _finding(row),
+        "finding": finding(row["measure"], row["value"], row["evidence"], language),
         "sure": CERTAINTIES[row["certainty"]][language],
         "next_step": NEXT_STEPS[row["code"]][language] if shown else "",
     }
-
-
-def _finding(row: Mapping[str, Any]) -> str:
-    value, evidence = row["value"], row["evidence"]
-    if value is None:
-        return ""
-    if row["code"] in ("slow_stage", "leaky_stage"):
-        slow = row["code"] == "slow_stage"
-        here, there = (
-            f"{evidence[side]:.0f} days" if slow else f"{evidence[side]:.0%} lost"
-            for side in ("here", "there")
-        )
-        against = "a year ago" if evidence["against"] == "a_year_ago" else "in the next worst"
-        return f"{here}, {there} {against}"
-    if row["code"] == "long_cycles":
-        return f"{value:.0f} days saved if all sold at the median owner's pace"
-    names = {
-        "share_of_open_deals_past_their_time": "of open deals are past their time",
-        "share_that_skipped_or_went_back": "had skipped a stage or gone back",
-        "share_that_missed_exit_criteria": "missed the exit criteria",
-        "share_with_poor_data": "lacked amount, close date or owner",
-    }
-    return f"{value:.0%} {names[row['measure']]}"
 
 
 def improvement_report(engine: Engine, connection: str, name: str | None) -> Report:

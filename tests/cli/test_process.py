@@ -37,6 +37,7 @@ PROCESS = {
         },
     ],
 }
+CONFIGURED: dict[str, object] = {"process": PROCESS, "alerts": {"rules": ["bottleneck"]}}
 EVERY_REPORT = ("connection", "definition", "as_of", "window_start", "sample", "left_out")
 
 
@@ -50,7 +51,7 @@ def company() -> Company:
 def installation(
     company: Company, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    with _installed(company, tmp_path_factory, {"process": PROCESS}) as (installed, notes):
+    with _installed(company, tmp_path_factory, CONFIGURED) as (installed, notes):
         assert any("no open stage 'Handshake'" in note for note in notes)
         yield installed
 
@@ -177,6 +178,22 @@ def test_the_planted_bottleneck_stands_first_with_its_price(installation: Instal
     assert codes >= {"dirty_pipeline", "unclear_process", "long_cycles", "poor_data"}
 
 
+def test_the_planted_bottleneck_is_told_once(installation: Installation) -> None:
+    (report,) = shown(installation, "alerts", "plan")
+    planned = {row["deal"]: row for row in report["rows"]}
+    slow = planned["Slow stage: Demo held, Sales"]
+    assert (slow["action"], slow["rule"], slow["owner"]) == ("raise", "bottleneck", None)
+    assert "with 99 % certainty NOK" in slow["why"]
+    assert f"{len(planned)} to raise, for the account; 0 to resolve." in report["notes"]
+    with installation.app(FakeClock(START)) as opened:
+        done = run_jobs(opened, chain.RAISE_ALERTS, chain.DELIVER_ALERTS)
+        assert done["raise_alerts"].counts["raised"] == len(planned)
+        assert done["deliver_alerts"].counts["digests"] == 1
+        again = run_jobs(opened, chain.PROCESS, chain.RAISE_ALERTS, chain.DELIVER_ALERTS)
+        assert again["raise_alerts"].counts["raised"] == 0
+        assert again["deliver_alerts"].counts["sent"] == 0
+
+
 def test_did_it_work_and_too_early_to_tell(installation: Installation) -> None:
     (report,) = shown(installation, "improvement")
     told = {(row["name"], row["measure"]): row for row in report["rows"]}
@@ -207,12 +224,14 @@ def test_an_account_with_three_deals_is_answered_and_accused_of_nothing(
     company: Company, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     three = replace(company, deals=company.deals[:3])
-    with _installed(three, tmp_path_factory, {}) as (installed, _):
+    told: dict[str, object] = {"alerts": {"rules": ["bottleneck"]}}
+    with _installed(three, tmp_path_factory, told) as (installed, _):
         (report,) = shown(installed, "velocity")
         (row,) = report["rows"]
         assert row["note"]
         assert report["sample"] <= 3
         (found,) = shown(installed, "bottlenecks")
         assert {each["certainty"] for each in found["rows"]} <= {"too_few", "not_shown"}
+        assert shown(installed, "alerts", "plan")[0]["rows"] == []
         stages, *_ = shown(installed, "process")
         assert stages["rows"]

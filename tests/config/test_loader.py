@@ -95,7 +95,7 @@ class TestMistakes:
             "connections[0].rate_limit_share: must be at most 1 (is '2') (line 6)",
             "connections[0].api_version: must be one of: 2026-09, 2026-03, v3 (is 'v4') (line 7)",
             "alerts.rules[0]: must be one of: stale, overdue, stuck, lead_unanswered, "
-            "lead_forgotten (is 'stail'); did you mean 'stale'? (line 9)",
+            "lead_forgotten, bottleneck (is 'stail'); did you mean 'stale'? (line 9)",
             "schedule.cycle_minutes: must be a whole number (is 'often') (line 10)",
             "schedule.alerts_at: must be a time of day, like 08:00 (is '25:00') (line 10)",
             "exchange_rates.eur: must be a currency code of three capitals, like NOK (line 11)",
@@ -137,6 +137,11 @@ class TestMistakes:
             (
                 MINIMAL + "alerts: {channels: [{kind: email, host: x, sender: nobody}]}",
                 "alerts.channels[0].sender: must be one e-mail address",
+            ),
+            (
+                MINIMAL + "alerts: {rules: [bottleneck], channels: "
+                "[{kind: email, host: x, sender: a@b.no}]}",
+                "alerts: rules has bottleneck, which concerns no owner: set fallback_to",
             ),
             (MINIMAL + "    base_url: api.hubapi.com", "base_url: must be a web address"),
             (MINIMAL + "database: {url: mysql://h/d}", "database.url: must start with sqlite:"),

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from sync.alerts.channels.console import ConsoleChannel
 from sync.errors import SafetyStop
 from sync.jobs import chain
 from sync.jobs.lead_alert import planned_leads
 from sync.mirror import schema
-from sync.mirror.engine import reading
+from sync.mirror.engine import reading, writing
 from tests.leads.conftest import FUNNEL, Build, House, after, contact
 
 PULLED = (*FUNNEL, chain.LEAD_SCORE)
@@ -176,6 +176,19 @@ def test_the_plan_shows_them_and_stores_nothing(house_of: Build) -> None:
     house.run(*PULLED)
     (row,) = planned_leads(house.ctx)
     assert (row["action"], row["why"]) == ("resolve", "fixed")
+
+
+def test_a_deal_of_the_same_id_is_another_matter(house_of: Build) -> None:
+    """Ids of deals and of contacts are of two series."""
+    house = opened(house_of)
+    house.run(*PULLED)
+    with writing(house.app.engine) as database:
+        row = database.execute(select(schema.deal)).mappings().one()
+        same = {**row, "deal_id": house.contacts.ids["waits"], "name": "Acme"}
+        database.execute(insert(schema.deal), [same])
+    said = told(house, *TOLD)
+    assert said.startswith("2 leads need Kari Nordmann\n")
+    assert "Acme" not in said
 
 
 def test_the_whole_cycle_raises_and_tells_them(house_of: Build) -> None:
