@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from forecasting import money_at_stake, quality, velocity
-from forecasting.deals import PeriodKind, period_of
 from forecasting.history import stage_stays
+from forecasting.periods import PeriodKind, period_of
 from forecasting.process import stage_norms
 from forecasting.selling_days import selling_days
 from forecasting.sizes import size_bounds, with_size_class

@@ -21,9 +21,9 @@ from bench import datasets
 from bench.datasets import Account
 from bench.naive import NAIVE, Naive
 from forecasting import accuracy, backtest
-from forecasting.deals import Period, PeriodKind
 from forecasting.intervals import chance_floor
 from forecasting.methods.base import METHODS, ForecastMethod
+from forecasting.periods import Period, PeriodKind
 from forecasting.snapshot import History
 
 SEED = 20120314

@@ -6,8 +6,8 @@ from typing import Self
 
 import polars as pl
 
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.methods.base import DEALS_SCHEMA, TOTALS_SCHEMA
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 

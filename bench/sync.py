@@ -18,7 +18,8 @@ from rich.table import Table
 
 from bench import stub, sync_clients
 from bench.measure import Measured, measured
-from sync.mirror.engine import open_engine, upgrade
+from sync.mirror.engine import open_engine
+from sync.mirror.revisions import upgrade
 
 PEERS_ENV = "DEALPULSE_BENCH_PEERS"
 """An interpreter that has dlt; without it that peer is left out, and said to be."""

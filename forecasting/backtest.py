@@ -27,10 +27,10 @@ from forecasting.combination import (
     residuals,
     weigh,
 )
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.history import KEY
 from forecasting.intervals import Shock, common_shock, regularity, with_intervals
 from forecasting.methods.base import TOTALS_SCHEMA, ForecastMethod
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History, Snapshot
 

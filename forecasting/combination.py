@@ -13,11 +13,11 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
-from forecasting.deals import Period
 from forecasting.intervals import PRIOR_ORIGINS, PRIOR_SHOCK
 from forecasting.least_variance import shares
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
+from forecasting.periods import Period
 
 How = Literal["weighted", "chosen"]
 MethodKey = tuple[str, str]

@@ -1,13 +1,10 @@
-"""The shapes that every calculation takes and gives: frames, periods and money.
+"""The frames that every calculation takes and gives, and money in them.
 
 All frames are Polars. Instants are `Datetime("us", "UTC")`, days are the account's own days
 (already converted at the border), amounts are float64 in the account's home currency,
 probabilities are 0-1. `connection` + `deal_id` identify a deal; the title never does.
 """
 
-from dataclasses import dataclass
-from datetime import date, timedelta
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
@@ -83,53 +80,3 @@ OWNER_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "team": pl.String,
     "active": pl.Boolean,
 }
-
-
-class PeriodKind(StrEnum):
-    MONTH = "month"
-    QUARTER = "quarter"
-    WINDOW = "window"  # any range of days, such as the next four weeks
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
-    """A half-open range of the account's days: `start` is in it, `end` is not."""
-
-    start: date
-    end: date
-    kind: PeriodKind
-
-    def __contains__(self, day: date) -> bool:
-        return self.start <= day < self.end
-
-    def next(self) -> "Period":
-        """The period that follows; after a window one of the same length."""
-        if self.kind is PeriodKind.WINDOW:
-            return Period(self.end, self.end + (self.end - self.start), self.kind)
-        return period_of(self.end, self.kind)
-
-    @property
-    def label(self) -> str:
-        """`2026-03`, `2026-Q1`, or a window's first and last day: `2026-03-02..2026-03-29`."""
-        if self.kind is PeriodKind.WINDOW:
-            return f"{self.start}..{self.last_day}"
-        if self.kind is PeriodKind.MONTH:
-            return f"{self.start:%Y-%m}"
-        return f"{self.start.year}-Q{(self.start.month + 2) // 3}"
-
-    @property
-    def last_day(self) -> date:
-        return self.end - timedelta(days=1)
-
-
-def period_of(day: date, kind: PeriodKind) -> Period:
-    """The calendar month or quarter that holds `day`. ValueError for a window."""
-    if kind is PeriodKind.WINDOW:
-        raise ValueError(
-            "no calendar says which window holds a day: give its first day and its end"
-        )
-    months = 1 if kind is PeriodKind.MONTH else 3
-    first = (day.month - 1) // months * months + 1
-    start = date(day.year, first, 1)
-    years, month0 = divmod(first - 1 + months, 12)
-    return Period(start, date(day.year + years, month0 + 1, 1), kind)

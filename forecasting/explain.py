@@ -6,7 +6,8 @@ from typing import Any, Final
 import polars as pl
 
 from forecasting.history import KEY
-from forecasting.quality.rules import BY_CODE, evidence_of
+from forecasting.quality.rules import BY_CODE
+from forecasting.rule_words import WORDS, evidence_of
 from forecasting.wording import Language, capitalised, percent, sentence
 
 LONGEST: Final = 400
@@ -140,7 +141,7 @@ def _briefs(rules: list[str], evidences: list[str], language: Language) -> Itera
             name: _shortened(value) if isinstance(value, str) else value
             for name, value in evidence_of(evidence).items()
         }
-        yield sentence(BY_CODE[code].brief, values, language)
+        yield sentence(WORDS[code].brief, values, language)
 
 
 def _fitted(chance: str, briefs: list[str], language: Language) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from forecasting.deals import Period, PeriodKind, period_of
+from forecasting.periods import Period, PeriodKind, period_of
 
 FORMS: Final = "FY2026, 2026-H1, 2026-Q4, 2026-03 or 2026-01-01..2026-06-30"
 _NAMED: Final = re.compile(r"(?:FY)?(\d{4})(?:-?(?:(H)([12])|(Q)([1-4])|(?:M)?(0[1-9]|1[0-2])))?")

@@ -6,9 +6,9 @@ from datetime import date
 
 import polars as pl
 
-from forecasting.deals import Period
 from forecasting.history import KEY
 from forecasting.methods.base import ForecastMethod
+from forecasting.periods import Period
 from forecasting.segments import SEGMENTS, SegmentKind, by_segment, of_one_connection
 
 LEFT_OUT = ("close_date_missing", "overdue", "amount_missing", "no_rate", "no_probability")

@@ -5,9 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from forecasting.deals import Period, PeriodKind
 from forecasting.history import KEY
+from forecasting.periods import Period, PeriodKind
 from forecasting.quality.rules import BY_CODE
+from forecasting.rule_words import WORDS
 from forecasting.wording import Language, number, sentence
 
 ENOUGH_WON: Final = 5
@@ -150,7 +151,7 @@ def told(row: Mapping[str, object], period: Period, currency: str, language: Lan
         "dated": number(round(float(str(row[f"dated_{kind}"] or 0.0))), language),
         "currency": currency,
         "period": period.label,
-        "title": BY_CODE[str(row["rule"])].title[language],
+        "title": WORDS[str(row["rule"])].title[language],
         "moves": _MOVES[language][way].format(by=f"{number(round(abs(by)), language)} {currency}"),
     }
     return sentence(_TOLD, values, language)

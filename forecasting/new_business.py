@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from forecasting.conversion import Curves, curves
-from forecasting.deals import Period
 from forecasting.features import landmarks
 from forecasting.methods.totals import NEW_COLUMNS, SEGMENT_COLUMNS
 from forecasting.pace import learn
+from forecasting.periods import Period
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats, Ints, micros
 

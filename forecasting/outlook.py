@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from forecasting.deals import PeriodKind, period_of
 from forecasting.history import KEY
 from forecasting.methods.base import ForecastMethod
 from forecasting.methods.multivariable import Multivariable
+from forecasting.periods import PeriodKind, period_of
 from forecasting.reasons import calls
 from forecasting.snapshot import Snapshot
 

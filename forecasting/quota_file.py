@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import AMOUNT, COUNT, SEGMENTS, Quota
+from forecasting.quotas import AMOUNT, COUNT, SEGMENTS, Quota
 
 COLUMNS: Final = (*SEGMENTS[1:], "period", "amount", "count", "currency")
 _HEADINGS: Final[Mapping[str, str]] = {

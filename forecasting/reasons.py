@@ -18,7 +18,7 @@ from forecasting.findings_then import FINDINGS
 from forecasting.history import KEY
 from forecasting.logistic import in_points, logit
 from forecasting.methods.multivariable import EVENTUALLY, Multivariable
-from forecasting.quality.rules import BY_CODE
+from forecasting.rule_words import WORDS
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats
 from forecasting.wording import Language, capitalised, sentence
@@ -234,7 +234,7 @@ def _words(attribute: str, row: Mapping[str, Any], language: Language) -> str | 
         "late_days": max(-int(row["due_days"] or 0), 0),
         "norm": round(row["median_days"] or 0),
     }
-    return sentence(REASONS.get(key) or BY_CODE[key].brief, values, language)
+    return sentence(REASONS.get(key) or WORDS[key].brief, values, language)
 
 
 def calls(method: Multivariable, snapshot: Snapshot, period_end: date) -> pl.DataFrame:

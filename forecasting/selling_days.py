@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Final
 
 import holidays
-import polars as pl
 
 SATURDAY_SUNDAY: Final = frozenset({5, 6})
 
@@ -28,14 +27,6 @@ class SellingDays:
         """Selling days from `start` up to but not including `end`; 0 where `end` is earlier."""
         days = (start + timedelta(days=n) for n in range((end - start).days))
         return sum(day in self for day in days)
-
-    def between(self, start: pl.Expr, end: pl.Expr) -> pl.Expr:
-        """`count` of two columns of days, as Int64; null where either is."""
-        mask = [day not in self.weekend for day in range(7)]
-        counted = pl.business_day_count(
-            start, end, week_mask=mask, holidays=sorted(self.holidays) or ()
-        )
-        return counted.cast(pl.Int64).clip(lower_bound=0)
 
 
 EVERY_DAY: Final = SellingDays(weekend=frozenset())

@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Final
 
-from forecasting.deals import PeriodKind, period_of
+from forecasting.periods import PeriodKind, period_of
 
 _WEEKDAYS: Final = (
     ("monday", "mandag"),

@@ -15,6 +15,7 @@ import polars as pl
 from forecasting.deals import INSTANT
 from forecasting.history import KEY
 from forecasting.process import stage_norms
+from forecasting.selling_day_counts import selling_days_between
 from forecasting.selling_days import EVERY_DAY, SellingDays
 
 HUMAN_FIELDS: Final = ("stage", "amount", "close_date", "owner", "next_step")
@@ -75,7 +76,7 @@ def silence(
             .dt.total_days()
             .clip(lower_bound=0)
             .alias("stale_days"),
-            calendar.between(pl.col("last_activity_on"), now).alias("silent_days"),
+            selling_days_between(calendar, pl.col("last_activity_on"), now).alias("silent_days"),
             "last_activity_on",
         )
         .sort(*KEY)
@@ -125,7 +126,7 @@ def selling_norms(
         return stage_norms(stays, stages, default_days=default_days)
     won = stays.filter((pl.col("outcome") == "won") & pl.col("left_at").is_not_null())
     counted = won.with_columns(
-        days=calendar.between(day("entered_at"), day("left_at")).cast(pl.Float64)
+        days=selling_days_between(calendar, day("entered_at"), day("left_at")).cast(pl.Float64)
     )
     return stage_norms(counted, stages, default_days=default_days)
 

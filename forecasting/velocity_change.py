@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forecasting.deals import PeriodKind, period_of
+from forecasting.periods import PeriodKind, period_of
 from forecasting.segments import of_one_connection
 from forecasting.tracks import Floats
 from forecasting.velocity import (

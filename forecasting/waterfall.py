@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from forecasting.deals import Period
+from forecasting.periods import Period
 
 STANDING_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "deal_id": pl.String,

@@ -53,12 +53,13 @@ from sync.crm.pipedrive.webhook import PipedriveReceiver
 from sync.crm.webhooks import Receiver
 from sync.errors import ConfigError
 from sync.jobs.context import JobContext, Progress, Silent
-from sync.jobs.write_back import specs_in
 from sync.mirror import read
 from sync.mirror.adapter_state import AdapterState
-from sync.mirror.engine import current_revision, open_engine, require_current, upgrade
+from sync.mirror.engine import open_engine
+from sync.mirror.revisions import current_revision, require_current, upgrade
 from sync.mirror.tokens import SealedTokens
 from sync.writeback.fields import PROPERTY_NAMES
+from sync.writeback.fields import specs as property_specs
 from sync.writeback.lead_fields import LEAD_NAMES
 
 CalledConnection = model.HubSpotConnection | model.PipedriveConnection
@@ -247,7 +248,7 @@ class App:
         )
         lookback = timedelta(minutes=settings.lookback_minutes)
         memory = self.memories.setdefault(settings.name, Memory())
-        specs = specs_in(self.config.language)
+        specs = property_specs(self.config.language)
         known = read.account(self.engine, settings.name)
         source = PipedriveSource(
             settings.name,

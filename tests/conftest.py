@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, settings
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, make_url
 
-from sync.mirror.engine import open_engine, upgrade
+from sync.mirror.engine import open_engine
+from sync.mirror.revisions import upgrade
 from tests.fake_clock import FakeClock
 
 # machines are noisy, and a test run is to say the same twice; chance has the campaign

@@ -5,7 +5,7 @@ from typing import Final, Protocol, Self, TypeVar
 
 import polars as pl
 
-from forecasting.deals import Period
+from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 

@@ -13,9 +13,9 @@ from typing import Final, Literal, Self
 import numpy as np
 import polars as pl
 
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.methods.base import DEALS_SCHEMA, NotFittedError, register
 from forecasting.methods.totals import NEW_COLUMNS, SEGMENT_COLUMNS, totals
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.series import last_season, mean_of_simple, smoothed
 from forecasting.snapshot import Snapshot

@@ -11,12 +11,12 @@ import polars as pl
 
 from forecasting.additive import PRIOR_SD
 from forecasting.categories import DEFAULTS
-from forecasting.deals import Period
 from forecasting.features import landmarks
 from forecasting.history import KEY
 from forecasting.logistic import Members, expit, fit_logistic, logit
 from forecasting.methods.base import NotFittedError, register
 from forecasting.methods.totals import by_close_date, placed_deals, totals
+from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats, Ints

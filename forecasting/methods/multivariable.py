@@ -17,7 +17,6 @@ from forecasting.additive import Adjustment, learn, nearest
 from forecasting.amounts import Amounts
 from forecasting.boosting import Boosting
 from forecasting.conversion import FOLLOWED, PRIOR_DEALS, ConversionTable
-from forecasting.deals import Period
 from forecasting.features import Landmarks, landmarks, open_facts
 from forecasting.history import KEY
 from forecasting.logistic import expit, logit
@@ -25,6 +24,7 @@ from forecasting.methods.base import DEALS_SCHEMA, NotFittedError, register
 from forecasting.methods.opportunity_stage import OpportunityStage
 from forecasting.methods.totals import of_period, totals
 from forecasting.new_business import NewBusiness
+from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from forecasting.categories import category_rates
-from forecasting.deals import Period
 from forecasting.features import landmarks
 from forecasting.history import KEY
 from forecasting.methods.base import NotFittedError, register, weighted_amount
 from forecasting.methods.totals import by_close_date, placed_deals, totals
+from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
 

@@ -5,9 +5,9 @@ from typing import Final
 
 import polars as pl
 
-from forecasting.deals import Period
 from forecasting.history import KEY
 from forecasting.methods.base import DEALS_SCHEMA, TOTALS_SCHEMA
+from forecasting.periods import Period
 from forecasting.segments import SegmentKind, by_segment, of_one_connection
 from forecasting.snapshot import Snapshot
 

@@ -7,8 +7,6 @@ from forecasting.quality.rules import (
     Examined,
     examine,
     find,
-    fix,
-    messages,
 )
 from forecasting.quality.score import score, segment_scores, weights_in_force
 from forecasting.quality.settings import QualitySettings
@@ -22,8 +20,6 @@ __all__ = [
     "QualitySettings",
     "examine",
     "find",
-    "fix",
-    "messages",
     "score",
     "segment_scores",
     "silence",

@@ -11,6 +11,7 @@ from forecasting.quality.account import at_month_end, habits, is_round, repeated
 from forecasting.quality.moves import moves
 from forecasting.quality.settings import QualitySettings
 from forecasting.quality.twins import is_test, twins
+from forecasting.selling_day_counts import selling_days_between
 from forecasting.staleness import DEAD_OVER_NORM, precedents, selling_norms, silence, state
 
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
@@ -108,7 +109,7 @@ def _with_thresholds(
         no_next_step=step.is_null() | (step == ""),
         days_in_stage=_days_since(pl.coalesce("stage_entered_at", "entered_at"), today, zone),
         days_open=_days_since(pl.col("created_at"), today, zone),
-        age_days=settings.calendar.between(pl.col("created_on"), pl.lit(today)),
+        age_days=selling_days_between(settings.calendar, pl.col("created_on"), pl.lit(today)),
         is_test=is_test(),
         rounded=is_round().fill_null(False),
         at_month_end=at_month_end("close_date").fill_null(False),

@@ -6,12 +6,12 @@ from typing import Literal
 
 import polars as pl
 
-from forecasting.wording import Language
+from forecasting.rule_words import WORDS
+from forecasting.rule_words.words import Words
 
 Family = Literal["completeness", "timeliness", "consistency"]
 About = Literal["open", "decided", "any"]
 Effect = Literal["none", "gone", "date", "amount"]
-Text = Mapping[Language, str]
 
 ALWAYS = pl.lit(True)
 
@@ -22,11 +22,10 @@ class Rule:
 
     `when`: over the columns of `facts.open_deal_facts`, or of `decided.decided_facts` for a rule
     about decided deals; null is no finding. `evidence`: what the message needs, by name.
-    `weight`: points off the score of an open deal. `message` and `brief` are templates over the
-    evidence: a whole sentence, and a fragment for a list. `why`: for the documentation.
+    `weight`: points off the score of an open deal.
 
     `applies`: over the same columns; an account of which it is true for no deal gives the rule
-    nothing to judge by, and `needs` says what is missing. `effect`: what a forecast does if the
+    nothing to judge by, and its words say what it needs. `effect`: what a forecast does if the
     finding is true: nothing; the deal is not there at all; it closes on another date; it has
     another amount.
     """
@@ -35,13 +34,11 @@ class Rule:
     family: Family
     weight: float
     when: pl.Expr
-    title: Text
-    why: str
-    fix: Text
-    message: Text
-    brief: Text
     evidence: Mapping[str, pl.Expr] = field(default_factory=dict)
     about: About = "open"
     applies: pl.Expr = ALWAYS
-    needs: Text | None = None
     effect: Effect = "none"
+
+    @property
+    def words(self) -> Words:
+        return WORDS[self.code]

@@ -1,6 +1,5 @@
-"""The registry of rules, what they find, and how it is said."""
+"""The registry of rules, and what they find. How it is said: `rule_words`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +13,6 @@ from forecasting.quality.decided import decided_facts
 from forecasting.quality.facts import open_deal_facts
 from forecasting.quality.rule import Rule
 from forecasting.quality.settings import QualitySettings
-from forecasting.wording import Language, sentence
 
 RULES: Final[tuple[Rule, ...]] = (*completeness.RULES, *consistency.RULES, *timeliness.RULES)
 
@@ -32,7 +30,7 @@ FINDING_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 RESULT_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "connection": pl.String,
     "rule": pl.String,
-    "looked_at": pl.Int64,  # 0: the account gives the rule nothing to judge by, see `Rule.needs`
+    "looked_at": pl.Int64,  # 0: the account gives the rule nothing to judge by, see `Words.needs`
     "found": pl.Int64,
 }
 """One row per connection and rule: how many deals it was held against."""
@@ -150,21 +148,3 @@ def _results(
         .select(RESULT_SCHEMA.keys())
         .sort("connection", "rule")
     )
-
-
-def messages(rule: str, evidence: str | Mapping[str, object], language: Language) -> str:
-    """One finding as a sentence. `evidence`: as found, JSON text or read from it."""
-    return sentence(BY_CODE[rule].message, evidence_of(evidence), language)
-
-
-def fix(rule: str, language: Language) -> str:
-    """What the salesperson can do about it, in one sentence."""
-    return BY_CODE[rule].fix[language]
-
-
-def evidence_of(evidence: str | Mapping[str, object]) -> Mapping[str, object]:
-    """Evidence as a mapping, whichever way it is stored."""
-    if not isinstance(evidence, str):
-        return evidence
-    read: Mapping[str, object] = json.loads(evidence)
-    return read

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from forecasting.quality import fix
+from forecasting.rule_words import fix
 from forecasting.wording import Language
 from sync.alerts import rendering
 from sync.alerts.bottleneck_lines import AlertedBottleneck, bottleneck_lines

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, RowMapping, func, select
 
-from forecasting.deals import PeriodKind, period_of
+from forecasting.periods import PeriodKind, period_of
 from sync import __version__
 from sync.bootstrap import App
 from sync.config.model import Connection
 from sync.errors import ConfigError
 from sync.mirror import overview, schema
-from sync.mirror.engine import reading, require_current
+from sync.mirror.engine import reading
+from sync.mirror.revisions import require_current
 from sync.web.status import ConnectionStatus, ForecastTotal, JobRun, StatusSnapshot
 
 _ORDER = {

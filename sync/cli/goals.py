@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forecasting.goals import COUNT, Quota
+from forecasting.quotas import COUNT, Quota
 from sync.cli.state import ConnectionOption, FormatOption, State, notices, screen, show_each
 from sync.config.model import Connection
 from sync.errors import ConfigError

@@ -11,9 +11,9 @@ from sync.cli.state import ConnectionOption, FormatOption, Language, State, noti
 from sync.config.example import init_text
 from sync.config.model import ApiConnection, Connection
 from sync.errors import AuthError, ConfigError
-from sync.jobs.write_back import specs_in
 from sync.report.check import check_report
 from sync.report.table import Format, Report
+from sync.writeback.fields import specs
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +104,7 @@ def check(
                     connected.source,
                     connected.sink,
                     settings,
-                    specs_in(app.config.language),
+                    specs(app.config.language),
                     app.config.staleness.after_days,
                 )
             except AuthError as error:

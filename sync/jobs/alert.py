@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from forecasting.quality import messages
+from forecasting.rule_words import messages
 from sync.alerts import deliver as delivery
 from sync.alerts import store
 from sync.alerts.channels.base import Closing

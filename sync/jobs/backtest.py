@@ -15,9 +15,8 @@ import polars as pl
 from forecasting import accuracy, backtest, deal_scores
 from forecasting.backtest import OriginResult
 from forecasting.combination import NAME, RECORD_SCHEMA, STAND_IN, Weights, weigh
-from forecasting.deals import Period
 from forecasting.intervals import with_intervals
-from forecasting.periods import periods_for
+from forecasting.periods import Period, periods_for
 from forecasting.segments import ALL_SEGMENTS
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.forecasts import floor

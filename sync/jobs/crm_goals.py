@@ -5,7 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from forecasting.fiscal import named
-from forecasting.goals import Quota
+from forecasting.quotas import Quota
 from sync.crm.goals import Goal, Goals
 from sync.errors import AuthError, PermanentError, TransientError
 from sync.jobs.context import JobContext

@@ -9,10 +9,10 @@ import polars as pl
 
 from forecasting import backtest, scores
 from forecasting.combination import NAME, RECORD_SCHEMA, like
-from forecasting.deals import Period
 from forecasting.intervals import chance_floor, with_intervals
 from forecasting.methods import ForecastMethod
 from forecasting.methods.base import TOTALS_SCHEMA
+from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, by_segment
 from forecasting.snapshot import Snapshot
 from sync.jobs.context import JobContext

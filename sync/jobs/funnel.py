@@ -12,7 +12,7 @@ from forecasting.funnel import Definition, FunnelStage
 from sync.config.funnel import Funnel
 from sync.errors import ConfigError
 from sync.jobs.context import Counts, JobContext
-from sync.mirror import funnel_results, leads, read
+from sync.mirror import funnel_results, lead_frames, read
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -24,8 +24,8 @@ def measure_funnel(ctx: JobContext, run_id: int) -> Counts:
         raise ConfigError(f"{ctx.connection} has never been pulled: run `dealpulse sync` first.")
     zone = ctx.config.time_zone or account.time_zone
     as_of = ctx.clock.now()
-    held = leads.lead_frame(ctx.engine, ctx.connection)
-    changes = leads.lead_change_frame(ctx.engine, ctx.connection)
+    held = lead_frames.lead_frame(ctx.engine, ctx.connection)
+    changes = lead_frames.lead_change_frame(ctx.engine, ctx.connection)
     definition = definition_of(ctx.config.funnel)
     rows = measured(held, changes, definition, as_of=as_of, zone=zone)
     funnel_results.save(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from forecasting.goals import Quota
 from forecasting.quota_file import BadRow, read_quotas
+from forecasting.quotas import Quota
 from sync.clock import Clock
 from sync.config.model import Config
 from sync.errors import ConfigError

@@ -15,7 +15,7 @@ from forecasting.lead_reasons import explained
 from forecasting.lead_score import LeadModel
 from sync.jobs.context import Counts, JobContext
 from sync.jobs.funnel import definition_of
-from sync.mirror import lead_scores, leads
+from sync.mirror import lead_frames, lead_scores
 
 METHOD: Final = "1"
 """Raised whenever it is learned otherwise: what was learned before is then learned anew."""
@@ -26,8 +26,8 @@ LEARN_EVERY: Final = timedelta(days=1)
 def score_leads(ctx: JobContext, run_id: int) -> Counts:
     """Learn anew where the last time is a day ago or something else is asked; score as of now."""
     as_of = ctx.clock.now()
-    held = leads.lead_frame(ctx.engine, ctx.connection)
-    changes = leads.lead_change_frame(ctx.engine, ctx.connection)
+    held = lead_frames.lead_frame(ctx.engine, ctx.connection)
+    changes = lead_frames.lead_change_frame(ctx.engine, ctx.connection)
     definition = definition_of(ctx.config.funnel)
     model, learned = _model(ctx, run_id, held, changes, definition, as_of)
     scored = _scored(model, held, changes, definition, as_of, ctx)

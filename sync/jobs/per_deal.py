@@ -7,10 +7,10 @@ from typing import Final
 import orjson
 import polars as pl
 
-from forecasting.deals import PeriodKind, period_of
 from forecasting.history import KEY
 from forecasting.methods import ForecastMethod, Multivariable, OpportunityStage
 from forecasting.outlook import outlook
+from forecasting.periods import PeriodKind, period_of
 from forecasting.reasons import contributions, reasons
 from forecasting.snapshot import Snapshot
 from forecasting.wording import Language

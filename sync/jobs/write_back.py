@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from forecasting.quality import RULES
 from sync.crm.base import CrmSink, DealStatus, PropertySpec, PropertyState, PropertyStatus
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.mirror import assessments, job_runs, overview, read
@@ -113,11 +112,7 @@ def planned(ctx: JobContext) -> tuple[Sequence[Mapping[str, object]], int]:
 
 def property_specs(ctx: JobContext) -> tuple[PropertySpec, ...]:
     """Our properties, labelled in the configured language."""
-    return specs_in(ctx.config.language)
-
-
-def specs_in(language: fields.Language) -> tuple[PropertySpec, ...]:
-    return fields.specs(language, [(rule.code, rule.title[language]) for rule in RULES])
+    return fields.specs(ctx.config.language)
 
 
 def not_before(states: Iterable[PropertyState]) -> Mapping[str, datetime]:

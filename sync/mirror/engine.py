@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from sync.errors import ConfigError
-from sync.mirror.database_errors import named, shown, translate_errors, translated
+from sync.mirror.database_errors import shown, translate_errors, translated
 
 LOCK_WAIT_S = 30
 CONNECT_TIMEOUT_S = 10
@@ -83,34 +79,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield snapshot
 
 
-def upgrade(engine: Engine) -> None:
-    """Create the tables, or bring older ones up to date, in one transaction; repeatable.
-
-    Raises ConfigError for a database of a newer dealpulse.
-    """
-    with writing(engine, alone="dealpulse db upgrade") as transaction:
-        revision = MigrationContext.configure(transaction).get_current_revision()
-        _refuse_newer(engine, revision)
-        config = _config()
-        config.attributes["connection"] = transaction
-        command.upgrade(config, "head")
-
-
-def current_revision(engine: Engine) -> str | None:
-    """The revision of the database's tables; None where there are none."""
-    with reading(engine) as snapshot:
-        return MigrationContext.configure(snapshot).get_current_revision()
-
-
-def require_current(engine: Engine) -> None:
-    """Raise ConfigError unless the database has exactly this program's tables."""
-    revision = current_revision(engine)
-    _refuse_newer(engine, revision)
-    if revision != _scripts().get_current_head():
-        state = "has no tables yet" if revision is None else "is from an older dealpulse"
-        raise ConfigError(f"{named(engine.url)} {state}: run `dealpulse db upgrade`.")
-
-
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
@@ -153,22 +121,3 @@ def _postgres(url: URL) -> Engine:
         driver.commit()
 
     return engine
-
-
-def _refuse_newer(engine: Engine, revision: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if revision is not None and revision not in known:
-        raise ConfigError(
-            f"{named(engine.url)} is from a newer dealpulse (revision {revision}): "
-            "install that version, or restore a backup made by this one."
-        )
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "sync.mirror:migrations")
-    return config

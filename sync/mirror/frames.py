@@ -11,8 +11,15 @@ from forecasting.deals import CHANGE_SCHEMA, DEAL_SCHEMA, INSTANT, OWNER_SCHEMA,
 from sync.crm.base import Field
 from sync.errors import ConfigError
 from sync.mirror.columns import frame
-from sync.mirror.rates import rate_frame
-from sync.mirror.schema import deal, deal_change, owner, pipeline, stage, stage_version
+from sync.mirror.schema import (
+    deal,
+    deal_change,
+    exchange_rate,
+    owner,
+    pipeline,
+    stage,
+    stage_version,
+)
 
 _NOT_IN_FRAME = (
     "own",
@@ -236,3 +243,14 @@ def _with_rates(deals: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("closed_at").is_null()).then("now").otherwise("then").alias("rate")
         )
     )
+
+
+def rate_frame(engine: Engine, connection: str, home_currency: str) -> pl.DataFrame:
+    """Every version into `home_currency`: currency, valid_from, rate; in order of time."""
+    table = exchange_rate
+    query = (
+        select(table.c.currency, table.c.valid_from, table.c.rate)
+        .where(table.c.connection == connection, table.c.into == home_currency)
+        .order_by(table.c.valid_from, table.c.currency)
+    )
+    return frame(engine, query)

@@ -4,12 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-import polars as pl
 from sqlalchemy import Engine, and_, delete, func, select
 
 from sync.config.lead_alerts import LEAD_RULES
 from sync.crm.leads import Lead, LeadChange, LeadPage
-from sync.mirror import columns, lead_comparison, schema
+from sync.mirror import lead_comparison, schema
 from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.read import WRITTEN, seen_since
 from sync.mirror.upsert import chunks, storable, upsert
@@ -142,45 +141,3 @@ def erase(engine: Engine, connection: str, gone: Collection[str]) -> None:
                 transaction.execute(
                     delete(table).where(table.c.connection == connection, table.c.lead_id.in_(some))
                 )
-
-
-def lead_frame(engine: Engine, connection: str) -> pl.DataFrame:
-    """`forecasting.funnel.LEADS`, with the owner's name."""
-    lead, owner = schema.lead, schema.owner
-    query = (
-        select(
-            lead.c.lead_id,
-            lead.c.stage,
-            lead.c.owner_id,
-            owner.c.name.label("owner"),
-            lead.c.source,
-            lead.c.created_at,
-            lead.c.known_since,
-        )
-        .select_from(
-            lead.outerjoin(
-                owner,
-                (owner.c.connection == lead.c.connection) & (owner.c.owner_id == lead.c.owner_id),
-            )
-        )
-        .where(lead.c.connection == connection)
-        .order_by(lead.c.lead_id)
-    )
-    return columns.frame(engine, query)
-
-
-def lead_change_frame(engine: Engine, connection: str) -> pl.DataFrame:
-    """`forecasting.funnel.CHANGES`, by lead and in order of time."""
-    change = schema.lead_change
-    query = (
-        select(
-            change.c.lead_id,
-            change.c.field,
-            change.c.value,
-            change.c.changed_at,
-            change.c.ordinal,
-        )
-        .where(change.c.connection == connection)
-        .order_by(change.c.lead_id, change.c.changed_at, change.c.ordinal)
-    )
-    return columns.frame(engine, query)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Engine, Select, select
 
-from forecasting.deals import Period
+from forecasting.periods import Period
 from sync.mirror.columns import frame
 from sync.mirror.engine import reading
 from sync.mirror.schema import forecast, prediction

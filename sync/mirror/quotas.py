@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Engine, delete, insert, select
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import Quota
+from forecasting.quotas import Quota
 from sync.mirror.engine import reading, writing
 from sync.mirror.schema import owner
 from sync.mirror.schema import quota as table

@@ -5,11 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-import polars as pl
 from sqlalchemy import Connection, Engine, select
 
 from sync.crm.base import ExchangeRate
-from sync.mirror.columns import frame
 from sync.mirror.engine import pulling, writing
 from sync.mirror.schema import exchange_rate
 from sync.mirror.upsert import upsert
@@ -50,17 +48,6 @@ def save_rates(
                 )
         upsert(transaction, exchange_rate, rows)
     return len(rows)
-
-
-def rate_frame(engine: Engine, connection: str, home_currency: str) -> pl.DataFrame:
-    """Every version into `home_currency`: currency, valid_from, rate; in order of time."""
-    table = exchange_rate
-    query = (
-        select(table.c.currency, table.c.valid_from, table.c.rate)
-        .where(table.c.connection == connection, table.c.into == home_currency)
-        .order_by(table.c.valid_from, table.c.currency)
-    )
-    return frame(engine, query)
 
 
 _Versions = dict[datetime, Decimal]

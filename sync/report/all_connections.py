@@ -8,7 +8,7 @@ from decimal import Decimal
 import polars as pl
 from sqlalchemy import Engine
 
-from forecasting.deals import PeriodKind, period_of
+from forecasting.periods import PeriodKind, period_of
 from sync.config.model import Config
 from sync.config.rates import rate_to_report
 from sync.errors import ConfigError

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from sqlalchemy import Engine
 
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.history import KEY, pushes
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.snapshot import History
 from forecasting.spans import named_day
 from forecasting.standing import standing
@@ -21,8 +21,8 @@ from sync.config.model import Config
 from sync.config.rates import rates_for
 from sync.errors import ConfigError
 from sync.mirror import frames, read
+from sync.mirror.frames import rate_frame
 from sync.mirror.past_forecasts import Said, said_between
-from sync.mirror.rates import rate_frame
 from sync.report.naming import local_time
 from sync.report.table import Column, Kind, Report
 

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine, func, select
 
-from forecasting.deals import PeriodKind, period_of
 from forecasting.notes import Note
+from forecasting.periods import PeriodKind, period_of
 from forecasting.wording import Language
 from sync.errors import ConfigError
 from sync.mirror import assessments, schema

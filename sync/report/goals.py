@@ -9,7 +9,8 @@ import polars as pl
 from sqlalchemy import Engine
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import COUNT, Attainment, Quota, attainment, with_rollups
+from forecasting.goals import Attainment, attainment
+from forecasting.quotas import COUNT, Quota, with_rollups
 from sync.config.calendar import calendar_of
 from sync.config.model import Config
 from sync.config.rates import rates_for

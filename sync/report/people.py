@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
 
-from forecasting.goals import Quota
+from forecasting.quotas import Quota
 from sync.mirror import frames
 from sync.mirror.quotas import owner_emails
 

@@ -9,9 +9,10 @@ import polars as pl
 from sqlalchemy import Engine
 
 from forecasting import money_at_stake
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.history import KEY
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.quality import RULES
+from forecasting.rule_words import WORDS, fix, titles
 from sync.config.model import Config
 from sync.config.rates import rates_for
 from sync.errors import ConfigError
@@ -181,8 +182,8 @@ def _by_rule(
         {
             **row,
             "family": rules[str(row["rule"])].family,
-            "title": rules[str(row["rule"])].title[language],
-            "fix": rules[str(row["rule"])].fix[language],
+            "title": WORDS[str(row["rule"])].title[language],
+            "fix": fix(str(row["rule"]), language),
         }
         for row in (*open_rows, *_decided(assessed))
     ]
@@ -208,8 +209,8 @@ def _by_rule(
 
 
 def _needs(code: str, language: str) -> str | None:
-    rule = next(rule for rule in RULES if rule.code == code)
-    return None if rule.needs is None else rule.needs["nb" if language == "nb" else "en"]
+    needs = WORDS[code].needs
+    return None if needs is None else needs["nb" if language == "nb" else "en"]
 
 
 def _decided(assessed: _Assessed) -> list[dict[str, object]]:
@@ -226,10 +227,13 @@ def _decided(assessed: _Assessed) -> list[dict[str, object]]:
 
 
 def _worst(assessed: _Assessed, facts: Mapping[str, object], config: Config, worst: int) -> Report:
-    titles = {rule.code: rule.title[config.language] for rule in RULES}
-    fixes = {rule.code: rule.fix[config.language] for rule in RULES}
+    fixes = {code: words.fix[config.language] for code, words in WORDS.items()}
     listed = assessed.findings.group_by("deal_id").agg(
-        pl.col("rule").replace_strict(titles).sort().str.join("; ").alias("findings")
+        pl.col("rule")
+        .replace_strict(titles(config.language))
+        .sort()
+        .str.join("; ")
+        .alias("findings")
     )
     first = money_at_stake.fix_first(assessed.found).with_columns(
         fix=pl.col("rule").replace_strict(fixes)

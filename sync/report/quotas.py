@@ -8,13 +8,13 @@ from typing import Final
 from sqlalchemy import Engine
 
 from forecasting.fiscal import fiscal_period
-from forecasting.goals import AMOUNT, COUNT, Quota
+from forecasting.quotas import AMOUNT, COUNT, Quota
 from sync.config.model import Config
 from sync.config.rates import rates_for
 from sync.crm.base import Cursor
 from sync.mirror import read
+from sync.mirror.frames import rate_frame
 from sync.mirror.quotas import GOALS, saved_quotas
-from sync.mirror.rates import rate_frame
 from sync.mirror.read import StoredAccount
 from sync.report.people import People
 

@@ -1,14 +1,14 @@
 """The properties that we write: what they are called, how they are explained, what they hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final, Literal
+from typing import Final
 
+from forecasting.rule_words import titles
+from forecasting.wording import Language
 from sync.crm.base import PropertySpec, ValueKind
-
-Language = Literal["en", "nb"]
 
 WIN_PROBABILITY: Final = "dealpulse_win_probability"
 WIN_BY_MONTH: Final = "dealpulse_win_by_month"
@@ -159,18 +159,18 @@ _CALLS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 _CENT: Final = Decimal("0.01")
 
 
-def specs(language: Language, rules: Sequence[tuple[str, str]]) -> tuple[PropertySpec, ...]:
-    """The properties in `PROPERTY_NAMES`, labelled in `language`.
-
-    rules: (code, title in that language) of every quality rule; the options of the findings.
+def specs(language: Language) -> tuple[PropertySpec, ...]:
+    """The properties in `PROPERTY_NAMES`, labelled in `language`; the options of the findings are
+    the quality rules.
     """
+    options = {FINDINGS: tuple(titles(language).items()), CALL: _CALLS[language]}
     return tuple(
         PropertySpec(
             name=name,
             kind=kind,
             label=_TEXTS[language][name][0],
             description=_TEXTS[language][name][1],
-            options={FINDINGS: tuple(rules), CALL: _CALLS[language]}.get(name, ()),
+            options=options.get(name, ()),
         )
         for name, kind in KINDS.items()
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
+from forecasting.wording import Language
 from sync.crm.base import PropertySpec, ValueKind
-from sync.writeback.fields import Language, Values, rounded
+from sync.writeback.fields import Values, rounded
 
 LEAD_SCORE: Final = "dealpulse_lead_score"
 LEAD_PROBABILITY: Final = "dealpulse_lead_probability"

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.methods import METHODS, ForecastMethod, NotFittedError
 from forecasting.methods.base import DEALS_SCHEMA, TOTALS_SCHEMA
 from forecasting.notes import Note
+from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS
 from forecasting.snapshot import History, Snapshot
 from tests.forecasting.frames import (

@@ -8,14 +8,14 @@ import pytest
 
 from sync.bootstrap import App
 from sync.crm.base import DealWrite, PropertyStatus, WriteResult
-from sync.jobs.write_back import specs_in
+from sync.writeback.fields import specs
 from sync.writeback.plan import same_value
 from tests.contract.house import house, run
 from tests.contract.world import World
 from tests.contract.worlds import KINDS, world_of
 from tests.fake_clock import FakeClock
 
-SPECS = specs_in("en")
+SPECS = specs("en")
 VALUES = {
     "dealpulse_win_probability": "0.42",
     "dealpulse_expected_amount": "1234.50",

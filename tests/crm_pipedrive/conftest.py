@@ -10,7 +10,6 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, select
 
-from forecasting.quality import RULES
 from sync.config.model import Config, PipedriveConnection
 from sync.crm.base import Deal
 from sync.crm.limiter import Limiter
@@ -44,7 +43,7 @@ from sync.writeback.fields import specs
 from tests.fake_clock import FakeClock
 
 CREATED = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
-SPECS = specs("en", [(rule.code, rule.title["en"]) for rule in RULES])
+SPECS = specs("en")
 
 STAGES = (
     CompanyStage("new", "New", Decimal("0.2")),

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from forecasting.quality import RULES
 from sync.crm.base import DealWrite, PropertyStatus, WriteOutcome, WriteResult
 from sync.crm.pipedrive import paths
 from sync.errors import PermanentError, TransientError
@@ -184,7 +183,7 @@ def test_another_language_relabels_and_keeps_what_deals_hold(account: Account) -
     account.sink.ensure_properties(SPECS)
     written(account, VALUES, "a")
     options = len(account.crm.fields.get(field_code(account, "dealpulse_findings")).options or ())
-    account.specs = specs("nb", [(rule.code, rule.title["nb"]) for rule in RULES])
+    account.specs = specs("nb")
     account.reconnect()
     account.sink.ensure_properties(account.specs)
     assert held(account, "a")["dealpulse_findings"] == "overdue;stale"

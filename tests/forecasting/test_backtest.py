@@ -9,9 +9,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from forecasting import backtest, intervals
-from forecasting.deals import Period, PeriodKind
 from forecasting.methods import METHODS
 from forecasting.methods.base import DEALS_SCHEMA, TOTALS_SCHEMA, ForecastMethod
+from forecasting.periods import Period, PeriodKind
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import History, Snapshot
 from tests.forecasting.frames import OWNERS, STAGES, change, changes, deals

@@ -10,8 +10,8 @@ import pytest
 
 from bench import datasets, forecast, process, scale
 from bench.naive import NAIVE, Naive
-from forecasting.deals import Period, PeriodKind
 from forecasting.methods import METHODS
+from forecasting.periods import Period, PeriodKind
 from forecasting.snapshot import History
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from forecasting import combination
 from forecasting.combination import RECORD_SCHEMA, Weights, able_methods, combine, weigh
-from forecasting.deals import Period, PeriodKind, period_of
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
+from forecasting.periods import Period, PeriodKind, period_of
 
 A, B = ("historical", "seasonal"), ("multivariable", "additive")
 ORIGIN = date(2026, 3, 2)

@@ -47,7 +47,7 @@ def test_every_rule_is_documented_with_its_weight_and_family_and_no_other() -> N
 def test_rules_are_named_and_weighed(rule: Rule) -> None:
     assert re.fullmatch(r"[a-z_]+", rule.code)
     assert 0 < rule.weight <= 100
-    assert rule.why.endswith(".")
+    assert rule.words.why.endswith(".")
 
 
 def test_the_thresholds_are_those_of_the_code() -> None:

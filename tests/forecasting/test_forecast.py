@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from forecasting.deals import Period, PeriodKind
 from forecasting.forecast import LEFT_OUT, forecast
 from forecasting.methods import OpportunityStage
-from forecasting.periods import periods_for
+from forecasting.periods import Period, PeriodKind, periods_for
 from tests.forecasting.frames import NO_CHANGES, STAGES, TODAY, deals, now, stage, stages
 
 MONTHS = periods_for(TODAY, [PeriodKind.MONTH])

@@ -10,17 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.deals import Period, PeriodKind
 from forecasting.fiscal import fiscal_period, named
-from forecasting.goals import (
-    Attainment,
-    Quota,
-    attainment,
-    chance_of_reaching,
-    shares_due,
-    with_rollups,
-)
+from forecasting.goals import Attainment, attainment, chance_of_reaching, shares_due
+from forecasting.periods import Period, PeriodKind
 from forecasting.quota_file import amount_of, read_quotas
+from forecasting.quotas import Quota, with_rollups
 from forecasting.selling_days import SellingDays, selling_days
 from tests.forecasting.frames import deals
 

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from forecasting.deals import PeriodKind, period_of
 from forecasting.money_at_stake import STAKE_SCHEMA, by_rule, fix_first, stakes, told
+from forecasting.periods import PeriodKind, period_of
 from forecasting.quality import FINDING_SCHEMA, RULES
 from tests.forecasting.frames import TODAY, deals
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.deals import Period, PeriodKind
+from forecasting.periods import Period, PeriodKind
 from forecasting.snapshot import History
 from forecasting.standing import STAGE_VERSION_SCHEMA, standing
 from forecasting.waterfall import MOVES, STANDING_SCHEMA, Measure, Waterfall, habits, waterfall

@@ -18,7 +18,8 @@ from sqlalchemy import Engine, insert, make_url, text
 from sync.errors import ConfigError, DealpulseError, TransientError
 from sync.mirror import read
 from sync.mirror.database_errors import translated
-from sync.mirror.engine import open_engine, reading, redacted, require_current, upgrade, writing
+from sync.mirror.engine import open_engine, reading, redacted, writing
+from sync.mirror.revisions import require_current, upgrade
 from sync.mirror.schema import lease
 from tests.mirror.records import T0, deal, minutes, rows, save
 
@@ -293,7 +294,10 @@ def test_a_process_killed_before_the_cursor_leaves_nothing_of_its_page(
 
 
 def test_two_processes_may_upgrade_at_once(bare_database_url: str) -> None:
-    upgrader = "import sys; from sync.mirror.engine import *; upgrade(open_engine(sys.argv[1]))"
+    upgrader = (
+        "import sys; from sync.mirror.engine import open_engine; "
+        "from sync.mirror.revisions import upgrade; upgrade(open_engine(sys.argv[1]))"
+    )
     running = [
         subprocess.Popen([sys.executable, "-c", upgrader, bare_database_url]) for _ in range(2)
     ]

@@ -13,8 +13,9 @@ from sqlalchemy import Engine, Inspector, inspect, text
 
 from sync.errors import ConfigError
 from sync.mirror import migrations
-from sync.mirror.engine import current_revision, open_engine, require_current, upgrade, writing
+from sync.mirror.engine import open_engine, writing
 from sync.mirror.quotas import saved_quotas
+from sync.mirror.revisions import current_revision, require_current, upgrade
 from sync.mirror.schema import metadata
 
 HEAD = max(path.stem[:4] for path in Path(migrations.__path__[0]).glob("versions/0*.py"))

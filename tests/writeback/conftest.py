@@ -201,9 +201,7 @@ def desk_of(engine: Engine, clock: FakeClock) -> Iterator[Open]:
             )
             desk = Desk(engine, clock, sandbox)
             stack.callback(desk.client.close)
-            desk.sink.ensure_properties(
-                fields.specs("en", [("amount_missing", "No amount"), ("stale", "No activity")])
-            )
+            desk.sink.ensure_properties(fields.specs("en"))
             desk.pull()
             return desk
 

@@ -5,11 +5,11 @@ from typing import get_args
 
 import pytest
 
+from forecasting.quality import RULES
+from forecasting.wording import Language
 from sync.crm.base import ValueKind
 from sync.writeback import fields
-from sync.writeback.fields import Assessed, Language, desired_values, labels, specs
-
-RULES = (("amount_missing", "Amount is missing"), ("stale", "No activity"))
+from sync.writeback.fields import Assessed, desired_values, labels, specs
 
 
 def assessed(**changes: object) -> Assessed:
@@ -98,7 +98,7 @@ def test_computed_at_is_in_utc() -> None:
 
 @pytest.mark.parametrize("language", get_args(Language))
 def test_every_property_is_labelled_in_every_language(language: Language) -> None:
-    found = specs(language, RULES)
+    found = specs(language)
     assert tuple(spec.name for spec in found) == fields.PROPERTY_NAMES
     assert {spec.name: spec.kind for spec in found} == fields.KINDS
     assert all(spec.label.startswith("dealpulse: ") for spec in found)
@@ -108,15 +108,15 @@ def test_every_property_is_labelled_in_every_language(language: Language) -> Non
 
 
 def test_the_findings_and_the_call_have_options() -> None:
-    options = {spec.name: spec.options for spec in specs("en", RULES) if spec.options}
+    options = {spec.name: spec.options for spec in specs("en") if spec.options}
     assert options.keys() == {fields.CALL, fields.FINDINGS}
-    assert options[fields.FINDINGS] == RULES
+    assert options[fields.FINDINGS] == tuple((rule.code, rule.words.title["en"]) for rule in RULES)
     assert {value for value, _ in options[fields.CALL]} == {"WIN", "SLIP", "LOSE"}
-    (findings,) = [spec for spec in specs("en", RULES) if spec.kind is ValueKind.CHOICES]
+    (findings,) = [spec for spec in specs("en") if spec.kind is ValueKind.CHOICES]
     assert findings.name == fields.FINDINGS
 
 
 def test_the_languages_differ() -> None:
-    english, norwegian = specs("en", RULES), specs("nb", RULES)
+    english, norwegian = specs("en"), specs("nb")
     assert all(e.label != n.label for e, n in zip(english, norwegian, strict=True))
     assert all(e.description != n.description for e, n in zip(english, norwegian, strict=True))

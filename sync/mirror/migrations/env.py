@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection and in the transaction that `sync.mirror.migrate` opened."""
+"""Run by Alembic, on the connection and in the transaction that `sync.mirror.revisions` opened."""
 
 from alembic import context
 

@@ -11,9 +11,9 @@ import pytest
 
 from forecasting import deal_scores
 from forecasting.categories import DEFAULTS
-from forecasting.deals import Period, PeriodKind
 from forecasting.methods import Historical, Intuitive, OpportunityStage
 from forecasting.outlook import outlook
+from forecasting.periods import Period, PeriodKind
 from tests.forecasting.frames import TODAY, deals, now
 
 MARCH = Period(date(2026, 3, 1), date(2026, 4, 1), PeriodKind.MONTH)

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from forecasting.quality import RULES, fix, messages
+from forecasting.quality import RULES
+from forecasting.quality.rule import Rule
+from forecasting.rule_words import WORDS, fix, messages
 from forecasting.wording import LANGUAGES, Language, day, number, percent, times
 from tests.forecasting.quality.test_rules import CASES
 
@@ -22,11 +24,15 @@ def test_every_rule_speaks(code: str, language: Language) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_every_text_is_there_in_both_languages_and_they_differ(rule: object) -> None:
+def test_every_text_is_there_in_both_languages_and_they_differ(rule: Rule) -> None:
     for name in ("title", "fix", "message", "brief"):
-        text = getattr(rule, name)
+        text = getattr(rule.words, name)
         assert set(text) == set(LANGUAGES)
         assert text["en"] != text["nb"]
+
+
+def test_there_are_words_for_every_rule_in_its_place_and_for_no_other() -> None:
+    assert list(WORDS) == [rule.code for rule in RULES]
 
 
 def test_whole_sentences() -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from forecasting.deals import PeriodKind, period_of
 from forecasting.money_at_stake import by_rule, stakes
+from forecasting.periods import PeriodKind, period_of
 from forecasting.quality import RULES, Examined, examine, score, segment_scores
 from forecasting.quality.score import SEGMENTS
 from tests.forecasting.frames import (
@@ -89,14 +89,14 @@ def test_no_deal_at_all_is_no_account() -> None:
 def test_every_rule_has_a_result_and_what_applies_was_looked_at() -> None:
     results = examined(THREE).results
     assert results["rule"].to_list() == sorted(rule.code for rule in RULES)
-    always = {rule.code for rule in RULES if rule.needs is None}
+    always = {rule.code for rule in RULES if rule.words.needs is None}
     assert not always & set(results.filter(pl.col("looked_at") == 0)["rule"])
     assert (results["found"] <= results["looked_at"]).all()
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.needs], ids=lambda r: r.code)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.words.needs], ids=lambda r: r.code)
 def test_what_does_not_apply_says_what_it_would_need(rule) -> None:  # type: ignore[no-untyped-def]
-    assert rule.needs["en"] != rule.needs["nb"]
+    assert rule.words.needs["en"] != rule.words.needs["nb"]
     assert rule.code in not_applicable(
         examined(
             deals(
