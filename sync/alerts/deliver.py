@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 from forecasting.wording import Language
 from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
+from sync.alerts.digest import Message
 from sync.alerts.inputs import Rates, Waiting, waiting
-from sync.alerts.message import Message, Sentence, Telling, compose
+from sync.alerts.message import Sentence, Telling, compose
 from sync.alerts.store import DeliveryState
 from sync.clock import Clock
 from sync.errors import DealpulseError, PermanentError, TransientError

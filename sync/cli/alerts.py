@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command()(plan)
     group.command()(send)
-    app.add_typer(group, name="alerts", rich_help_panel="Act")
+    app.add_typer(group, name="alerts")
 
 
 def plan(

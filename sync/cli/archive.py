@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(apply)
     group.command()(undo)
-    app.add_typer(group, name="archive", rich_help_panel="Act")
+    app.add_typer(group, name="archive")
 
 
 def plan(

@@ -23,7 +23,7 @@ class Every(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(backtest)
+    app.command()(backtest)
 
 
 def backtest(

@@ -10,7 +10,7 @@ from sync.report.table import Format
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(changes)
+    app.command()(changes)
 
 
 def changes(

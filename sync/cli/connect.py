@@ -15,7 +15,7 @@ from sync.mirror.tokens import new_key
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Set up")(connect)
+    app.command()(connect)
 
 
 def connect(

@@ -30,7 +30,7 @@ from sync.worker import Work, Worker, stop_on_signals
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Act")(run)
+    app.command()(run)
 
 
 def run(

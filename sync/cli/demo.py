@@ -43,7 +43,7 @@ TESTED_DAYS = 250
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Try")(demo)
+    app.command()(demo)
 
 
 def demo(

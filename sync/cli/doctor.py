@@ -20,7 +20,7 @@ from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Read")(doctor)
+    app.command()(doctor)
 
 
 def doctor(

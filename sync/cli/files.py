@@ -20,7 +20,7 @@ from sync.report.table import Column, Format, Kind, Report, show
 
 
 def register(app: typer.Typer) -> None:
-    app.command("import", rich_help_panel="Read")(import_file)
+    app.command("import")(import_file)
 
 
 def import_file(

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True)
     group.callback()(goals)
     group.command("import")(import_quotas)
-    app.add_typer(group, name="goals", rich_help_panel="Look")
+    app.add_typer(group, name="goals")
 
 
 def goals(

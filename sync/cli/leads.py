@@ -19,8 +19,8 @@ class By(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(funnel)
-    app.command(rich_help_panel="Look")(leads)
+    app.command()(funnel)
+    app.command()(leads)
 
 
 def funnel(

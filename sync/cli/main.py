@@ -1,4 +1,7 @@
-"""The command `dealpulse`: one file per group of commands, one place for errors and exit codes."""
+"""The command `dealpulse`: one file per group of commands, one place for errors and exit codes.
+
+What commands work with is imported when one runs, not by `dealpulse --help`.
+"""
 
 import io
 import sys
@@ -9,32 +12,12 @@ import typer
 from rich.console import Console
 
 from sync import __version__
-from sync.cli import (
-    alerts,
-    archive,
-    backtest,
-    changes,
-    connect,
-    daemon,
-    demo,
-    doctor,
-    files,
-    goals,
-    leads,
-    process,
-    quality,
-    results,
-    sandbox,
-    setup,
-    state,
-    writeback,
-)
-from sync.cli import sync as sync_commands
-from sync.config.secrets import redact
+from sync.cli.commands import MARKUP, Commands
 from sync.errors import DealpulseError
 
 app = typer.Typer(
     name="dealpulse",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,7 +32,7 @@ app = typer.Typer(
         "token or its scopes, 4 try again later, 5 refused for good, 6 look and confirm, "
         "7 some records were refused, 8 the mirror and the CRM differ."
     ),
-    rich_markup_mode="rich",
+    rich_markup_mode=MARKUP,
 )
 
 
@@ -76,27 +59,9 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    context.obj = state.State(config_path=config)
+    from sync.cli.state import State
 
-
-setup.register(app)
-connect.register(app)
-sync_commands.register(app)
-doctor.register(app)
-files.register(app)
-results.register(app)
-process.register(app)
-changes.register(app)
-goals.register(app)
-leads.register(app)
-quality.register(app)
-backtest.register(app)
-writeback.register(app)
-archive.register(app)
-alerts.register(app)
-daemon.register(app)
-sandbox.register(app)
-demo.register(app)
+    context.obj = State(config_path=config)
 
 
 def main() -> None:
@@ -107,6 +72,8 @@ def main() -> None:
     try:
         app()
     except DealpulseError as error:
+        from sync.config.secrets import redact
+
         Console(stderr=True, soft_wrap=True).print(
             f"Error: {redact(str(error))}", style="red", markup=False, highlight=False
         )

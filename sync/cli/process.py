@@ -24,7 +24,7 @@ class Per(StrEnum):
 
 def register(app: typer.Typer) -> None:
     for command in (velocity, process, bottlenecks, improvement):
-        app.command(rich_help_panel="Look")(command)
+        app.command()(command)
 
 
 def velocity(

@@ -23,8 +23,8 @@ class Scored(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(quality)
-    app.command(rich_help_panel="Look")(stale)
+    app.command()(quality)
+    app.command()(stale)
 
 
 def quality(

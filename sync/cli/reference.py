@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from sync.cli.commands import Command
 from sync.cli.main import app
 
 _HEAD = """\
@@ -37,7 +38,8 @@ def render() -> str:
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:
-    for each in command.commands.values():
+    for listed in command.commands.values():
+        each = listed.itself if isinstance(listed, Command) else listed
         path = f"{name} {each.name}"
         if hasattr(each, "commands"):
             if each.invoke_without_command:

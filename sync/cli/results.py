@@ -14,7 +14,7 @@ from sync.report.table import Format, Report
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(forecast)
+    app.command()(forecast)
 
 
 def forecast(

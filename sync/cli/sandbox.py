@@ -30,7 +30,7 @@ class SimulatedCrm(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Try")(sandbox)
+    app.command()(sandbox)
 
 
 def sandbox(

@@ -17,11 +17,11 @@ from sync.writeback.fields import specs
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Set up")(init)
-    app.command(rich_help_panel="Set up")(check)
+    app.command()(init)
+    app.command()(check)
     database = typer.Typer(no_args_is_help=True, help="Look after the mirror's database.")
     database.command("upgrade")(db_upgrade)
-    app.add_typer(database, name="db", rich_help_panel="Set up")
+    app.add_typer(database, name="db")
 
 
 class Crm(StrEnum):

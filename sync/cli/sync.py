@@ -24,9 +24,9 @@ from sync.report.table import Format, show
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Read")(sync)
-    app.command(rich_help_panel="Read")(backfill)
-    app.command(rich_help_panel="Read")(status)
+    app.command()(sync)
+    app.command()(backfill)
+    app.command()(status)
 
 
 def run_jobs(app: App, only: str | None, jobs: Sequence[Job]) -> None:

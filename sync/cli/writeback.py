@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command()(plan)
     group.command()(apply)
-    app.add_typer(group, name="writeback", rich_help_panel="Act")
+    app.add_typer(group, name="writeback")
 
 
 def plan(

@@ -1,36 +1,45 @@
 """The jobs in their order: each finds its input in the mirror, where the one before left it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pkgutil import resolve_name
 
 from sync.config.model import ApiConnection, Connection, HubSpotConnection
-from sync.jobs import backtest
-from sync.jobs.alert import deliver_alerts, raise_alerts, retry_alerts
-from sync.jobs.assess import assess
-from sync.jobs.funnel import measure_funnel
-from sync.jobs.lead_alert import raise_lead_alerts
-from sync.jobs.lead_score import score_leads
-from sync.jobs.lead_write_back import write_back_leads
-from sync.jobs.leads import pull_leads
-from sync.jobs.process import measure_process
-from sync.jobs.pull import pull
-from sync.jobs.runner import Job
-from sync.jobs.sweep import sweep
-from sync.jobs.write_back import write_back
+from sync.jobs.context import Counts, JobContext
+from sync.jobs.runner import Job, JobFunction
 
-PULL = Job("pull", pull)
-ASSESS = Job("assess", assess)
-PROCESS = Job("process", measure_process)
-WRITE_BACK = Job("write_back", write_back)
-RAISE_ALERTS = Job("raise_alerts", raise_alerts)
-RETRY_ALERTS = Job("retry_alerts", retry_alerts)
-LEADS = Job("leads", pull_leads)
-FUNNEL = Job("funnel", measure_funnel)
-LEAD_SCORE = Job("lead_score", score_leads)
-LEAD_WRITE_BACK = Job("lead_write_back", write_back_leads)
-LEAD_ALERTS = Job("raise_lead_alerts", raise_lead_alerts)
-DELIVER_ALERTS = Job("deliver_alerts", deliver_alerts)
-BACKTEST = Job("backtest", backtest.run)
-SWEEP = Job("sweep", sweep)
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A job's function, as `module:name` of `sync.jobs`. It is imported when the job first runs, so
+    that a process that only pulls never holds what calculations need.
+    """
+
+    where: str
+
+    @property
+    def function(self) -> JobFunction:
+        found: JobFunction = resolve_name(f"sync.jobs.{self.where}")
+        return found
+
+    def __call__(self, ctx: JobContext, run_id: int) -> Counts:
+        return self.function(ctx, run_id)
+
+
+PULL = Job("pull", Deferred("pull:pull"))
+ASSESS = Job("assess", Deferred("assess:assess"))
+PROCESS = Job("process", Deferred("process:measure_process"))
+WRITE_BACK = Job("write_back", Deferred("write_back:write_back"))
+RAISE_ALERTS = Job("raise_alerts", Deferred("alert:raise_alerts"))
+RETRY_ALERTS = Job("retry_alerts", Deferred("alert:retry_alerts"))
+LEADS = Job("leads", Deferred("leads:pull_leads"))
+FUNNEL = Job("funnel", Deferred("funnel:measure_funnel"))
+LEAD_SCORE = Job("lead_score", Deferred("lead_score:score_leads"))
+LEAD_WRITE_BACK = Job("lead_write_back", Deferred("lead_write_back:write_back_leads"))
+LEAD_ALERTS = Job("raise_lead_alerts", Deferred("lead_alert:raise_lead_alerts"))
+DELIVER_ALERTS = Job("deliver_alerts", Deferred("alert:deliver_alerts"))
+BACKTEST = Job("backtest", Deferred("backtest:run"))
+SWEEP = Job("sweep", Deferred("sweep:sweep"))
 
 
 def cycle(settings: Connection) -> Sequence[Job]:

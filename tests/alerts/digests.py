@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from sync.alerts.message import Alerted, Language, Message, Recipient, compose
+from sync.alerts.digest import Message
+from sync.alerts.message import Alerted, Language, Recipient, compose
 from tests.fake_clock import START
 
 KARI = Recipient("Kari Nordmann", "kari@example.com", active=True)

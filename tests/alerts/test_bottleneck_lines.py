@@ -8,7 +8,8 @@ from forecasting.bottlenecks import Code
 from forecasting.bottlenecks.wording import NEXT_STEPS
 from forecasting.wording import LANGUAGES, Language
 from sync.alerts.bottleneck_lines import AlertedBottleneck
-from sync.alerts.message import Message, compose
+from sync.alerts.digest import Message
+from sync.alerts.message import compose
 from tests.alerts.digests import sentence
 from tests.fake_clock import START
 

@@ -10,7 +10,7 @@ import pytest
 from sync.alerts import store
 from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.deliver import GIVE_UP_AFTER, LEASE, DeliveryReport, deliver
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.alerts.store import KEEP_TRYING, MIN_ATTEMPTS
 from sync.errors import PermanentError, TransientError
 from tests.alerts.conftest import CONNECTION, Book

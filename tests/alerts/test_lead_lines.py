@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from forecasting.wording import Language
+from sync.alerts.digest import Message
 from sync.alerts.lead_lines import AlertedLead
-from sync.alerts.message import Alerted, Message, Recipient, compose
+from sync.alerts.message import Alerted, Recipient, compose
 from sync.alerts.rendering import MAX_LINES
 from tests.alerts.digests import KARI, sentence
 from tests.alerts.test_message import ACME

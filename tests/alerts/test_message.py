@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.alerts.message import (
-    Alerted,
-    Language,
-    Message,
-    Recipient,
-    compose,
-    money,
-    plain,
-)
+from sync.alerts.digest import Message
+from sync.alerts.message import Alerted, Language, Recipient, compose, money, plain
 from tests.fake_clock import START
 
 KARI = Recipient("Kari Nordmann", "kari@example.com", active=True)

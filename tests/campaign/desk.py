@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from sync.alerts.channels.base import DeliveryUncertain
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.errors import TransientError
 from sync.sandbox.crm import Crm
 from sync.sandbox.store.kinds import Kind

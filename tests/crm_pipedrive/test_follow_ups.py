@@ -7,7 +7,8 @@ import pytest
 
 from sync.alerts.channels.activity import ActivityChannel
 from sync.alerts.channels.base import Closing
-from sync.alerts.message import Alerted, Message, Recipient, compose
+from sync.alerts.digest import Message
+from sync.alerts.message import Alerted, Recipient, compose
 from sync.crm.base import FollowUp
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
 from sync.errors import PermanentError, TransientError

@@ -31,7 +31,7 @@ def commands() -> set[str]:
     def walk(command: object, name: str) -> None:
         for each, inner in getattr(command, "commands", {}).items():
             found.add(f"{name}{each}")
-            walk(inner, f"{name}{each} ")
+            walk(getattr(inner, "itself", inner), f"{name}{each} ")
 
     walk(typer.main.get_command(app), "")
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from sync.alerts.message import Message, Task
+from sync.alerts.digest import Message, Task
 from sync.crm.base import FollowUp, FollowUps
 from sync.errors import PermanentError
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Protocol, runtime_checkable
 
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.errors import DealpulseError
 
 

@@ -3,7 +3,7 @@
 import sys
 from typing import TextIO
 
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.errors import TransientError
 
 

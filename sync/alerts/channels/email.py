@@ -9,7 +9,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 
 from sync.alerts.channels.base import DeliveryUncertain
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.config.model import EmailChannel as Settings
 from sync.errors import PermanentError, TransientError
 

@@ -8,7 +8,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from sync.alerts.channels.base import DeliveryUncertain
-from sync.alerts.message import Message
+from sync.alerts.digest import Message
 from sync.errors import ConfigError, DealpulseError, PermanentError, TransientError
 
 _RETRY_LATER = (408, 425, 429)
