@@ -60,11 +60,20 @@ def test_the_thresholds_are_those_of_the_code() -> None:
     assert f"{history.CLOSING.seconds} seconds before the closing" in RULES_PAGE
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_every_method_has_a_page(method: str) -> None:
-    page = (DOCS / "methods" / f"{method.replace('_', '-')}.md").read_text("utf-8")
-    for heading in ("## Assumptions", "## When it fails", "## What it scored", "## Source"):
-        assert heading in page
+METHOD_PAGES = {page.stem: page for page in sorted((DOCS / "methods").glob("*.md"))}
+HEADINGS = ["Formula", "Assumptions", "When it fails", "What it scored", "Source"]
+
+
+def test_every_method_has_a_page() -> None:
+    assert {method.replace("_", "-") for method in METHODS} < set(METHOD_PAGES)
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES.values(), ids=METHOD_PAGES)
+def test_every_page_of_a_method_has_the_same_parts_in_the_same_order(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == HEADINGS
+    parts = re.split(r"^## .+$", text, flags=re.MULTILINE)
+    assert all(len(part.split()) > 20 for part in parts[1:]), "a part that says nothing"
 
 
 def test_the_opportunity_stage_page_names_every_source_and_the_prior() -> None:
