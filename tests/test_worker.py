@@ -21,6 +21,7 @@ from sync.worker import (
     _Guarded,
     alerts_hour,
     missed_today,
+    nightly,
 )
 from tests.fake_clock import FakeClock
 
@@ -211,6 +212,29 @@ def test_the_hour_of_alerts_is_made_up_for_on_the_same_day(
 def test_the_day_of_installation_has_missed_nothing() -> None:
     hour = alerts_hour(Schedule(alerts_at="08:00"), "Europe/Oslo")
     assert not missed_today(None, hour, MONDAY + timedelta(hours=20))
+
+
+@pytest.mark.parametrize(
+    ("before", "fires"),
+    [
+        (MONDAY, MONDAY + timedelta(hours=1, minutes=30)),
+        (MONDAY + timedelta(hours=2), MONDAY + timedelta(days=1, hours=1, minutes=30)),
+        # 02:30 does not exist when clocks are put forward: it is half past one, an hour on
+        (datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 12, tzinfo=UTC), datetime(2026, 3, 30, 0, 30, tzinfo=UTC)),
+        # and twice when they are put back: the second run finds nothing left to do
+        (datetime(2026, 10, 24, 12, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 0, 31, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 1, 31, tzinfo=UTC), datetime(2026, 10, 26, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_the_back_test_has_its_hour_in_the_account_s_night(
+    before: datetime, fires: datetime
+) -> None:
+    trigger = nightly(Schedule().backtest_at, "Europe/Oslo")
+    due = trigger.get_next_fire_time(None, before)
+    assert due is not None
+    assert due.astimezone(UTC) == fires
 
 
 def test_a_missed_delivery_follows_the_first_cycle(engine: Engine) -> None:

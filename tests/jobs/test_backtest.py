@@ -1,10 +1,11 @@
-"""The nightly back-test: stopped and resumed, and what reports and the page show of it."""
+"""The nightly back-test: stopped and resumed, at its hour, and what reports and the page show."""
 
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from forecasting.segments import ALL_SEGMENTS
 from sync.bootstrap import App
+from sync.cli.daemon import _work
 from sync.cli.daemon_status import daemon_status
 from sync.jobs import chain
 from sync.jobs.backtest import backtest_since
 from sync.jobs.runner import Job, JobResult, run_job
-from sync.mirror import schema
+from sync.mirror import job_runs, schema
 from sync.mirror.backtests import last_definition, origin_rows
 from sync.report.backtest import BacktestCut, backtest_report
 from sync.report.forecast import forecast_report
@@ -28,8 +30,10 @@ from sync.report.naming import Segment
 from sync.report.table import Report
 from sync.sandbox.generator import generate
 from sync.sandbox.server import serve
+from sync.worker import Worker
 from tests.end_to_end.conftest import Installation, run_jobs
 from tests.fake_clock import START, FakeClock
+from tests.test_worker import Lines, Turns
 
 SINCE = START.date() - timedelta(days=150)
 TEST = Job("backtest", backtest_since(SINCE, "month"))
@@ -162,3 +166,110 @@ def test_the_page_shows_the_chosen_forecast_alone(finished: App) -> None:
     (shown,) = daemon_status(finished, finished.config.connections).connections
     assert {total.method for total in shown.forecasts} == {"combination"}
     assert len({total.period for total in shown.forecasts}) == len(shown.forecasts) > 0
+
+
+HALF_PAST_TWO = datetime(2026, 3, 17, 1, 30, tzinfo=UTC)
+"""02:30 in Oslo, the night after START."""
+
+
+class Night:
+    """A worker at work, whose scheduler goes by the test's clock."""
+
+    def __init__(self, app: App, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = clock
+        self.results: list[JobResult] = []
+        self.ended = threading.Event()
+        (settings,) = app.config.connections
+        self.worker = Worker(
+            connections=(),
+            schedule=app.config.schedule,
+            engine=app.engine,
+            clock=clock,
+            holder="a",
+            log=Lines(),
+        )
+        work = _work(app, settings, [], self.worker.should_stop)
+        self.backtest = work.backtest
+        self.worker.connections = [replace(work, cycle=list, backtest=self._noted, sweep=list)]
+        for module in ("schedulers", "executors"):
+            monkeypatch.setattr(f"apscheduler.{module}.base.datetime", self._datetime())
+
+    def _noted(self) -> list[JobResult]:
+        self.results += self.backtest()
+        self.ended.set()
+        return self.results
+
+    def _datetime(self) -> type[datetime]:
+        clock = self.clock
+
+        class Moved(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return clock.now().astimezone(tz)
+
+        return Moved
+
+    def go_to(self, instant: datetime) -> Callable[[], None]:
+        """The clock first; the lease is renewed before anything else looks at it."""
+        return lambda: self.clock.advance(seconds=(instant - self.clock.now()).total_seconds())
+
+    def wake(self) -> None:
+        guarded = self.worker._guarded["portal"]
+        guarded._scheduler.wakeup()
+
+    def run(self, *happenings: Callable[[], object]) -> None:
+        self.worker.stopping = Turns(*happenings)
+        self.worker.run()
+
+
+def test_the_back_test_runs_at_its_hour_and_the_assessment_uses_its_verdict(
+    pulled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with opened(pulled, tmp_path / "copy") as app:
+        assert isinstance(app.clock, FakeClock)
+        (settings,) = app.config.connections
+        night = Night(app, app.clock, monkeypatch)
+        a_minute = timedelta(minutes=1)
+
+        def nothing_yet() -> None:
+            night.wake()
+            assert job_runs.last_run(app.engine, "backtest", "portal") is None
+
+        night.run(
+            night.go_to(HALF_PAST_TWO - a_minute),
+            nothing_yet,
+            night.go_to(HALF_PAST_TWO),
+            night.wake,
+            lambda: night.ended.wait(120),
+        )
+        (result,) = night.results
+        assert result.ok
+        assert result.counts["origins"] > 10
+        run = job_runs.last_run(app.engine, "backtest", "portal")
+        assert run is not None
+        assert run.started_at == HALF_PAST_TWO
+
+        verdict: Any = backtest_report(app.engine, "portal").facts["verdict"]
+        decided = {horizon: said["weights"] for horizon, said in verdict.items()}
+        assert {len(weights) for weights in decided.values()} > {1}  # a choice, not one for all
+        assert in_force(app) != decided
+        assert run_job(chain.ASSESS, app.context(settings)).ok
+        assert in_force(app) == decided
+
+
+def in_force(app: App) -> dict[str, dict[str, float]]:
+    """Of the combination that the last assessment made: horizon -> weight by method."""
+    table = schema.forecast
+    chosen = select(table.c.period_kind, table.c.period_start, table.c.parameters).where(
+        table.c.chosen,
+        table.c.segment_kind == "total",
+        table.c.job_run_id == select(func.max(table.c.job_run_id)).scalar_subquery(),
+    )
+    with app.engine.connect() as connection:
+        rows = connection.execute(chosen).all()
+    return {
+        f"next {kind}" if start > app.clock.now().date() else kind: told["weights"]
+        for kind, start, told in rows
+    }
