@@ -6,7 +6,7 @@ period's total and all its segments, so segments add up. Formula: docs/methods/c
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -128,7 +128,9 @@ def weigh(
     Methods are compared on the same finished origins, the last of those at which all of them spoke
     (see `like`). "weighted": the shares of least squared error (see `least_variance`); "chosen":
     the one with the least squared error. A method that leaves fewer than `least` origins to compare
-    takes no part. Where no method has them: the first of `order` that is able, with a note.
+    takes no part. Where no method has them: the first of `order` that is able, with a note. Where
+    nothing more came after any of these origins the note says so; where all methods said so too,
+    none is better, and it is the first of `order` again.
     """
     finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
@@ -142,14 +144,19 @@ def weigh(
             regular, common = both, shared
     sample = common["origin"].n_unique()
     errors = common.drop(_FORECAST).to_numpy()
-    if how == "chosen":
-        return Weights({regular[int((errors**2).mean(axis=0).argmin())]: 1.0}, "chosen", sample)
     rest = _to_come(told.join(common, on=_FORECAST, how="semi"))
+    note = None if rest else Note("nothing_came")
+    if note is not None and not errors.any():
+        return replace(_by_order(able, order, sample), note=note)
+    if how == "chosen":
+        best = regular[int((errors**2).mean(axis=0).argmin())]
+        return Weights({best: 1.0}, "chosen", sample, note)
     parts = shares(errors, PRIOR_ORIGINS / sample * (PRIOR_SHOCK * rest) ** 2)
     return Weights(
         {key: float(part) for key, part in zip(regular, parts, strict=True) if part > 0},
         "weighted",
         sample,
+        note,
     )
 
 

@@ -27,6 +27,12 @@ _TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
         "en": "Learned from no more than {shown:number} won deals, too few to count on.",
         "nb": "Lært av ikke mer enn {shown:number} vunne avtaler, for få til å regne med.",
     },
+    "nothing_came": {
+        "en": "In none of the finished tests did anything more come in, so they hardly say which "
+        "method is better.",
+        "nb": "I ingen av de avsluttede testene kom det inn noe mer, så de sier knapt hvilken "
+        "metode som er best.",
+    },
     "no_method": {
         "en": "No method can say anything yet.",
         "nb": "Ingen metode kan si noe ennå.",

@@ -66,6 +66,28 @@ def test_weights_are_those_of_least_variance() -> None:
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
 
 
+def nothing_came(errors: Mapping[tuple[str, str], list[float]]) -> pl.DataFrame:
+    """As `record`, of an account that has won nothing: 0 came, and `errors` were forecast."""
+    return record(errors).with_columns(
+        won_amount=pl.lit(0.0), actual=pl.lit(0.0), forecast=pl.col("forecast") - 100
+    )
+
+
+@pytest.mark.parametrize("how", ["weighted", "chosen"])
+def test_where_nothing_came_and_all_said_so_no_method_is_better(how: combination.How) -> None:
+    """Not equal parts of all, as if the tests had said so."""
+    weights = weighed(nothing_came({A: [0.0] * 4, B: [0.0] * 4}), how=how)
+    assert weights.parts == {B: 1.0}  # the first of `combination.ORDER`
+    assert (weights.how, weights.sample) == ("order", 4)
+    assert weights.note == Note("nothing_came")
+
+
+def test_where_nothing_came_who_said_so_counts_and_the_note_tells() -> None:
+    weights = weighed(nothing_came({A: [0.0] * 4, B: [5.0] * 4}))
+    assert weights.parts[A] == pytest.approx(1)
+    assert (weights.how, weights.note) == ("weighted", Note("nothing_came"))
+
+
 def test_errors_well_below_a_tenth_of_what_is_to_come_tell_methods_hardly_apart() -> None:
     parts = weighed(record({A: [1.0, -1.0] * 4, B: [4.0, 4.0] * 4})).parts
     own = 4 / 8 * 9.0**2
