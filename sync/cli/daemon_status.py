@@ -114,4 +114,6 @@ def _total(row: RowMapping) -> ForecastTotal:
         weighted_amount=row["weighted_amount"],
         new_amount=row["new_amount"],
         open_deals=row["open_deals"],
+        p10=row["p10"],
+        p90=row["p90"],
     )

@@ -38,9 +38,10 @@ def _hash(style: str) -> str:
 
 
 _DEFINITION: Final = (
-    "Forecast = won so far in the period + what is expected in it of the open deals and of deals "
-    "not yet created (-: the method leaves these out). dealpulse forecast shows the range and what "
-    "is left out, dealpulse backtest how far each method has been off."
+    "Forecast = won so far in the period + what is expected in it from open deals and from new "
+    "ones, not yet created (-: the method leaves these out). One time in ten it will be less than "
+    "P10, one in ten more than P90. Open: amounts of open deals due in the period. dealpulse "
+    "forecast shows what is left out, dealpulse backtest how far each method has been off."
 )
 
 STYLE_HASH: Final = _hash(_STYLE)
@@ -95,35 +96,28 @@ def _connection(snapshot: StatusSnapshot, connection: ConnectionStatus) -> str:
 def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
     if not forecasts:
         return "<p class=soft>No forecast yet.</p>\n"
-    heads = (
-        "Period",
-        "Method",
-        "Forecast",
-        "Won",
-        "From open deals",
-        "From new deals",
-        "Open",
-        "Open deals",
-    )
+    heads = ("Period", "Method", "Forecast", "P10", "P90", "Won", "From open", "From new", "Open")
     rows = [
         _row(
             each.period,
             _text(_method(each)),
             *(
-                _number("-" if amount is None else f"{_money(amount)} {each.currency}")
+                _number("-" if amount is None else _money(amount))
                 for amount in (
                     each.forecast,
+                    each.p10,
+                    each.p90,
                     each.won_amount,
                     each.weighted_amount,
                     each.new_amount,
                     each.open_amount,
                 )
             ),
-            _number(str(each.open_deals)),
         )
         for each in forecasts
     ]
-    table = _table("Forecast, all deals", heads, rows, numbers_from=2)
+    caption = f"Forecast, all {forecasts[0].open_deals:,} open deals, {forecasts[0].currency}"
+    table = _table(caption, heads, rows, numbers_from=2)
     return f"{table}<p class=soft>{_text(_DEFINITION)}</p>\n"
 
 

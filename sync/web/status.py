@@ -26,7 +26,8 @@ class ForecastTotal:
     """One method's forecast of all deals in a period; money in `currency`.
 
     `period`: as in `2026-03` or `2026-Q1`. forecast = won_amount + weighted_amount + new_amount;
-    new_amount is None where the method leaves deals not yet created out.
+    new_amount is None where the method leaves deals not yet created out; p10 and p90, the range
+    that eight of ten such forecasts should hold, are None where nothing can be foreseen.
     """
 
     period: str
@@ -39,6 +40,8 @@ class ForecastTotal:
     weighted_amount: float
     new_amount: float | None
     open_deals: int
+    p10: float | None = None
+    p90: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

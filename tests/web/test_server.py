@@ -51,6 +51,8 @@ GOOD = StatusSnapshot(
                     234567.5,
                     None,
                     7,
+                    p10=900_000.0,
+                    p90=1_600_000.0,
                 )
             ],
         )
@@ -174,7 +176,10 @@ class TestPage:
         assert outline.open == []
         assert "stale 2" in outline.text
         assert "open 5, won 4, lost 3" in outline.text
-        assert "1,234,568 NOK" in outline.text
+        assert "Forecast, all 7 open deals, NOK" in outline.text
+        assert "1,234,568" in outline.text
+        assert "900,000" in outline.text
+        assert "1,600,000" in outline.text
         assert "opportunity stage (CRM)" in outline.text
         assert "deals 12" in outline.text
         assert "Ready" in outline.text
