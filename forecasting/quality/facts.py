@@ -5,7 +5,15 @@ from typing import Final
 
 import polars as pl
 
-from forecasting.history import AT_CREATION, KEY, account_day, changes_of, pushes, stage_stays
+from forecasting.history import (
+    AT_CREATION,
+    KEY,
+    account_day,
+    changes_of,
+    counted_changes,
+    pushes,
+    stage_stays,
+)
 from forecasting.process import stage_norms
 from forecasting.quality.account import at_month_end, habits, is_round, repeated
 from forecasting.quality.moves import moves
@@ -58,7 +66,7 @@ def open_deal_facts(
         .join(_norms(norms, selling, settings), on=_STAGE, how="left")
         .join(pushes(mine, open_deals, as_of, zone, stages=stages), on=KEY, how="left")
         .join(_suggested(mine, open_deals, as_of, zone), on=KEY, how="left")
-        .join(_amount_changes(mine, open_deals, as_of), on=KEY, how="left")
+        .join(_touched(mine, open_deals, as_of), on=KEY, how="left")
         .join(
             silence(
                 open_deals, mine, as_of=as_of, today=today, zone=zone, calendar=settings.calendar
@@ -145,20 +153,10 @@ def _said(chances: pl.DataFrame | None) -> pl.DataFrame:
     return pl.DataFrame(schema=schema) if chances is None else chances.select(schema.keys())
 
 
-def _amount_changes(
-    changes: pl.DataFrame, open_deals: pl.DataFrame, as_of: datetime
-) -> pl.DataFrame:
+def _touched(changes: pl.DataFrame, open_deals: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Whether the amount was changed after the deal's creation."""
-    born = open_deals.select(*KEY, "created_at")
-    return (
-        changes_of(changes, "amount", as_of)
-        .join(born, on=KEY)
-        .group_by(KEY)
-        .agg(
-            (pl.col("changed_at") > pl.col("created_at") + AT_CREATION)
-            .any()
-            .alias("amount_touched")
-        )
+    return counted_changes(changes, open_deals, as_of).select(
+        *KEY, amount_touched=pl.col("amount_changes") > 0
     )
 
 

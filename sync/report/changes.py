@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from sqlalchemy import Engine
 
-from forecasting.history import KEY, pushes
+from forecasting.history import Habits, counted_changes, habits, pushes
 from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.snapshot import History
 from forecasting.spans import named_day
 from forecasting.standing import standing
-from forecasting.waterfall import Habits, Measure, Waterfall, habits, waterfall
+from forecasting.waterfall import Measure, Waterfall, waterfall
 from forecasting.waterfall_wording import END, MOVE_LABELS, NOT_CREATED_YET, START, headline
 from forecasting.wording import Language
 from sync.config.model import Config
@@ -260,21 +260,23 @@ def _habits(account: Account, found: Habits, span: Span) -> list[str]:
             f"Slip rate {found.slip_rate:.0%}: of {found.due} open deals due from "
             f"{span.days.start} to {span.days.last_day}, {found.slipped} are still open."
         )
+    still_open = account.history.deals.filter(pl.col("status") == "open")
     counted = pushes(
-        account.changes,
-        account.history.deals,
-        span.until,
-        account.zone,
-        stages=account.history.stages,
+        account.changes, still_open, span.until, account.zone, stages=account.history.stages
     )
-    often = counted.filter(pl.col("pushes") >= 3).join(
-        account.history.deals.filter(pl.col("status") == "open"), on=KEY, how="semi"
-    )
+    touched = counted_changes(account.changes, still_open, span.until, since=span.since)
     told.append(
-        f"{found.pushed} open deals have a later close date than at the start; {often.height} were "
-        "pushed three times or more in their life."
+        f"{found.pushed} open deals have a later close date than at the start; "
+        f"{_with_some(counted, 'pushes', 3)} were pushed three times or more in their life, "
+        f"{_with_some(counted, 'slips')} past the end of a quarter. The amount of "
+        f"{_with_some(touched, 'amount_changes')} open deals was changed since the start, the "
+        f"owner of {_with_some(touched, 'owner_changes')}."
     )
     return told
+
+
+def _with_some(counted: pl.DataFrame, column: str, least: int = 1) -> int:
+    return counted.filter(pl.col(column) >= least).height
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.history import pushes
+from forecasting.history import counted_changes, pushes
 from tests.forecasting.frames import AS_OF, NO_CHANGES, STAGES, ZONE, change, changes, deals
 
 BIRTH = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -40,6 +40,36 @@ def test_by_hand() -> None:
     frame = pushes(rows, deals({"created_at": BIRTH}), AS_OF, ZONE)
     assert counted(frame) == (2, 60, 1, 10)
     assert frame["first_close_date"].item() == date(2026, 3, 1)
+
+
+def test_a_slip_is_a_push_past_the_end_of_its_quarter() -> None:
+    """Of four moves later two leave their quarter; coming back earlier is no slip."""
+    days = [(3, 1), (3, 31), (4, 1), (3, 30), (4, 2), (4, 30)]
+    rows = changes(*moves(*(date(2026, month, day) for month, day in days)))
+    frame = pushes(rows, deals({"created_at": BIRTH}), AS_OF, ZONE)
+    assert frame.select("pushes", "slips", "pull_ins").row(0) == (4, 2, 1)
+
+
+def test_changes_of_amount_and_owner_by_hand() -> None:
+    """What is filled in on creating the deal is no change, nor is the same value again, nor what
+    comes after `as_of`.
+    """
+    rows = changes(
+        change("amount", "100", BIRTH + timedelta(seconds=30)),
+        change("amount", "200", BIRTH + timedelta(days=1), old="100"),
+        change("amount", "200", BIRTH + timedelta(days=2), old="200"),
+        change("amount", None, BIRTH + timedelta(days=3), old="200"),
+        change("amount", "50", AS_OF + timedelta(seconds=1)),
+        change("owner", "1", BIRTH),
+        change("owner", "2", BIRTH + timedelta(days=3), old="1"),
+        change("owner", "1", BIRTH, deal_id="d2"),
+    )
+    two = deals({"created_at": BIRTH}, {"created_at": BIRTH})
+    told = counted_changes(rows, two, AS_OF)
+    assert told.select("amount_changes", "owner_changes").rows() == [(2, 1), (0, 0)]
+    late = counted_changes(rows, two, AS_OF, since=BIRTH + timedelta(days=1))
+    assert late.select("amount_changes", "owner_changes").rows() == [(1, 1), (0, 0)]
+    assert counted_changes(NO_CHANGES, two, AS_OF)["amount_changes"].to_list() == [0, 0]
 
 
 def test_a_date_given_or_taken_away_is_no_push() -> None:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.history import habits
 from forecasting.periods import Period, PeriodKind
 from forecasting.snapshot import History
 from forecasting.standing import STAGE_VERSION_SCHEMA, standing
-from forecasting.waterfall import MOVES, STANDING_SCHEMA, Measure, Waterfall, habits, waterfall
+from forecasting.waterfall import MOVES, STANDING_SCHEMA, Measure, Waterfall, waterfall
 from tests.forecasting.frames import AS_OF, OWNERS, STAGES, ZONE, change, changes, deals
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "bpic2012"

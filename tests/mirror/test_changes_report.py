@@ -57,6 +57,10 @@ def test_one_deal_that_was_raised(engine: Engine) -> None:
     born = Change("1", Field.AMOUNT, None, "1000", T0, ChangeSource.HUMAN, 0)
     save(engine, deal("1"), changes=[born, raised], at=NOW)
     assert moves(engine) == {"start": 1000.0, "increased": 234.5, "end": 1234.5}
+    for since, count in (("20d", 1), ("2d", 0)):
+        report = changes_reports(engine, "acme", CONFIG, since=since)[0]
+        told = f"The amount of {count} open deals was changed since the start, the owner of 0."
+        assert any(told in note for note in report.notes)
 
 
 def test_two_currencies_and_a_missing_rate(engine: Engine) -> None:
