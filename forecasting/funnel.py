@@ -128,7 +128,8 @@ def conversion(
     cohort: the month, in `zone`, of entering the stage; source: the lead's. went_on, fell_out (and
     did not go on), still_in add up to entered. followed: entered at least `within_days` ago;
     converted: of those, who went on within them; conversion with low and high, its 95 % interval
-    (Wilson), null where nobody was followed. median_days, p75_days: of those who went on.
+    (Wilson), null where nobody was followed; from the last stage nobody can go on, so nobody is.
+    median_days, p75_days: of those who went on.
     """
     segment = {
         "total": pl.lit("all"),
@@ -137,7 +138,8 @@ def conversion(
     }[by]
     limit = timedelta(days=definition.within_days)
     seconds = (pl.col("went_on_at") - pl.col("entered_at")).dt.total_seconds()
-    followed = pl.col("entered_at") <= as_of - limit
+    on_from = pl.col("rank") < len(definition.stages) - 1
+    followed = on_from & (pl.col("entered_at") <= as_of - limit)
     within = pl.col("went_on_at") - pl.col("entered_at") <= limit
     gone = pl.col("went_on_at").is_not_null()
     return (

@@ -110,6 +110,14 @@ def test_nobody_followed_yet_is_unknown_and_not_zero() -> None:
     assert (lead["followed"], lead["conversion"], lead["low"]) == (0, None, None)
 
 
+def test_nobody_goes_on_from_the_last_stage() -> None:
+    """A customer of long ago is no lead that did not convert."""
+    last = DEFINITION.stages[-1].name
+    customer = stages([("a", 0, "stage", "lead"), ("a", 5, "stage", last)])["all", last]
+    assert (customer["entered"], customer["still_in"]) == (1, 1)
+    assert (customer["followed"], customer["conversion"], customer["low"]) == (0, None, None)
+
+
 def test_cohorts_are_months_of_the_account() -> None:
     instant = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)  # 1 April in Oslo
     day = (instant - BEGIN) / timedelta(days=1)
