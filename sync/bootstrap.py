@@ -64,6 +64,10 @@ from sync.writeback.lead_fields import LEAD_NAMES
 
 CalledConnection = model.HubSpotConnection | model.PipedriveConnection
 
+COLLECT_AFTER = 20_000
+"""New objects that hold others, before the youngest are looked through for garbage: about as many
+as forty pages of deals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -339,17 +343,19 @@ def open_app(
             upgrade(engine)
         else:
             require_current(engine)
-        _keep_imports_uncollected()
+        _collect_seldom()
         yield App(loaded=loaded, engine=engine, clock=clock or SystemClock())
     finally:
         engine.dispose()
 
 
-def _keep_imports_uncollected() -> None:
-    """Once in a process: what is imported lives as long as it does. A load makes so many objects
-    that looking through all of that for garbage, again and again, costs a quarter of its time."""
+def _collect_seldom() -> None:
+    """What is imported lives as long as the process does. A load makes so many objects, hardly any
+    of them in cycles, that looking for garbage as often as Python does costs a quarter of its time.
+    """
     if not gc.get_freeze_count():
         gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _authorizer(settings: CalledConnection, secrets: Secrets) -> Authorizer:

@@ -4,9 +4,10 @@ The database does the comparing, over a temporary table of what came in; the sta
 same on both. Rows come to Python only of deals that are not what they were.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -22,17 +23,18 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.crm.base import Deal, Field
-from sync.mirror.plain_rows import PlainRows, instant_text
+from sync.crm.plain import PlainDeals, instant_text
+from sync.mirror.plain_rows import PlainRows, Row, json_text
 from sync.mirror.schema import deal
 from sync.mirror.staging import fill, put, staging
 from sync.mirror.tombstones import TOMBSTONE
 from sync.mirror.types import Instant
-from sync.mirror.upsert import chunks
 
 NAMES: Final = tuple(field.name for field in fields(Deal))
 """The columns that the CRM fills."""
@@ -53,6 +55,10 @@ incoming = staging(deal, NAMES, "leaves")
 """The deals of the page; `leaves`: the page itself says that the deal is removed."""
 
 _rows = PlainRows(deal, NAMES)
+_id = itemgetter(NAMES.index("deal_id"))
+_modified_at = itemgetter(NAMES.index("modified_at"))
+_extra = itemgetter(NAMES.index("extra"))
+_NO_EXTRA: Final = "{}"
 _same_deal = and_(
     deal.c.connection == bindparam("of_connection"), deal.c.deal_id == incoming.c.deal_id
 )
@@ -72,10 +78,12 @@ _is_news = or_(
 _differs = or_(*(incoming.c[name].is_distinct_from(deal.c[name]) for name in _ECHO), _is_news)
 
 _INSERTED: Final = ("connection", *NAMES, "first_seen_at", "pulled_at")
-_KNOWN: Final = select(deal.c.deal_id).where(
-    deal.c.connection == bindparam("of_connection"),
-    deal.c.deal_id.in_(bindparam("ids", expanding=True)),
-)
+_KNOWN: Final = "SELECT deal_id FROM deal WHERE connection = :connection AND deal_id"
+_KNOWN_AMONG: Final = {
+    "sqlite": text(f"{_KNOWN} IN (SELECT value FROM json_each(:ids))"),  # noqa: S608
+    "postgresql": text(f"{_KNOWN} = ANY(:ids)"),
+}
+"""One parameter for all ids: as many as a page has, each one would cost as much as the look-up."""
 _OLDER: Final = select(incoming.c.deal_id).where(_is_older)
 _LEAVE_OLDER: Final = delete(incoming).where(_is_older)
 _COUNT_NEW: Final = (
@@ -106,36 +114,49 @@ class Changed:
     now: Mapping[Field, Any]
 
 
+def rows(deals: Sequence[Deal]) -> list[Row]:
+    """Of plain values in the order of NAMES: of each deal the newest state; of equally new ones
+    the last."""
+    came = _rows.of_columns(deals.columns) if isinstance(deals, PlainDeals) else _rows(deals)
+    newest = dict(zip(map(_id, came), came, strict=True))
+    if len(newest) < len(came):
+        newest = {}
+        for row in came:
+            known = newest.get(_id(row))
+            if known is None or _modified_at(row) >= _modified_at(known):
+                newest[_id(row)] = row
+    return list(newest.values())
+
+
+def ids(rows: Iterable[Row]) -> list[str]:
+    return list(map(_id, rows))
+
+
 def insert_new(
-    transaction: Connection, connection: str, deals: Sequence[Deal], at: datetime
-) -> list[Deal]:
+    transaction: Connection, connection: str, rows: Sequence[Row], at: datetime
+) -> Sequence[Row]:
     """Add the deals that the mirror has never held; returns the others, which are to be compared.
 
     So are new ones with fields of the customer's choice, of which empty ones are left out.
     """
-    known = _known_ids(transaction, connection, [found.deal_id for found in deals])
-    new = [found for found in deals if found.deal_id not in known and not found.extra]
+    known = _known(transaction, connection, ids(rows))
+    compared = [row for row in rows if _id(row) in known or _extra(row) != _NO_EXTRA]
+    left = set(ids(compared))
     seen = instant_text(at)
-    rows = [(connection, *row, seen, seen) for row in _rows(new)]
-    put(transaction, deal, _INSERTED, rows)
-    added = {found.deal_id for found in new}
-    return [found for found in deals if found.deal_id not in added]
+    new = [(connection, *row, seen, seen) for row in rows if _id(row) not in left]
+    put(transaction, deal, _INSERTED, new)
+    return compared
 
 
-def _known_ids(transaction: Connection, connection: str, ids: Sequence[str]) -> set[str]:
-    given = {"of_connection": connection}
-    return {
-        deal_id
-        for some in chunks(ids)
-        for deal_id in transaction.execute(_KNOWN, given | {"ids": some}).scalars()
-    }
+def _known(transaction: Connection, connection: str, ids: Sequence[str]) -> set[str]:
+    dialect = transaction.dialect.name
+    given = {"connection": connection, "ids": json_text(ids) if dialect == "sqlite" else ids}
+    return set(transaction.execute(_KNOWN_AMONG[dialect], given).scalars())
 
 
-def stage(transaction: Connection, deals: Sequence[Deal], leaving: Collection[str]) -> None:
+def stage(transaction: Connection, rows: Sequence[Row], leaving: Collection[str]) -> None:
     """Make `incoming` hold these deals, each once."""
-    flags = [found.deal_id in leaving for found in deals] if leaving else [False] * len(deals)
-    rows = [(*row, flag) for row, flag in zip(_rows(deals), flags, strict=True)]
-    fill(transaction, incoming, rows)
+    fill(transaction, incoming, [(*row, _id(row) in leaving) for row in rows])
 
 
 def leave_older(transaction: Connection, connection: str) -> frozenset[str]:

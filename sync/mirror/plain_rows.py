@@ -1,20 +1,21 @@
 """Records as rows of plain values, the same for both databases, made column by column.
 
-A million deals are converted in loops of C: one attrgetter a record, one pass a column. Instants
-and amounts become the texts of `types.py`, which SQLite stores and Postgres reads as they are.
+A million deals are converted in loops of C: one attrgetter a record, one pass a column; those that
+come as columns already save both. Instants and amounts are the texts of `types.py`, which SQLite
+stores and Postgres reads as they are.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import JSON, Boolean, Integer, Table
 from sqlalchemy.types import TypeEngine
 
+from sync.crm.plain import exact_text, instant_text
 from sync.mirror.types import Exact, Instant
 from sync.mirror.upsert import storable
 
@@ -32,49 +33,17 @@ class PlainRows:
         self.names = tuple(names)
         self._read = attrgetter(*names)
         self._convert = [_converter(table.c[name].type) for name in names]
+        self._store = [_STORE.get(convert, convert) for convert in self._convert]
 
     def __call__(self, records: Sequence[Any]) -> list[Row]:
         if not records:
             return []
         columns = zip(*map(self._read, records), strict=True)
-        plain = [convert(column) for convert, column in zip(self._convert, columns, strict=True)]
-        return list(zip(*plain, strict=True))
+        return _rows(self._convert, columns)
 
-
-def instant_text(value: datetime) -> str:
-    """UTC, of fixed width, so that texts sort as time does.
-
-    Put together from texts made before: isoformat costs ten times as much, and a deal has seven.
-    """
-    if value.tzinfo is not UTC:
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        value = value.astimezone(UTC)
-    day = _day(value.toordinal())
-    minute = _MINUTES[value.hour * 60 + value.minute]
-    millis, micros = divmod(value.microsecond, 1000)
-    if micros:
-        return f"{day}{minute}{value.second:02d}.{value.microsecond:06d}Z"
-    return f"{day}{minute}{_SECONDS[value.second]}{_MILLIS[millis]}"
-
-
-@lru_cache(20_000)
-def _day(ordinal: int) -> str:
-    return f"{date.fromordinal(ordinal)}T"
-
-
-_MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
-_SECONDS: Final = [f"{second:02d}" for second in range(60)]
-_MILLIS: Final = [f".{millis:03d}000Z" for millis in range(1000)]
-
-
-def exact_text(value: Decimal) -> str:
-    text = str(value)
-    if text.isdigit() or not text.strip("-.0123456789"):
-        return text
-    if not value.is_finite():
-        raise ValueError(f"{value} is not an amount")
-    return f"{value:f}"
+    def of_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+        """Of columns whose amounts, instants and enumerations are texts."""
+        return _rows(self._store, (columns[name] for name in self.names))
 
 
 def json_text(value: Any) -> str:
@@ -86,6 +55,11 @@ def json_text(value: Any) -> str:
     if "\\u0000" in text:
         return orjson.dumps(_storable(value), option=orjson.OPT_SORT_KEYS).decode()
     return text
+
+
+def _rows(convert: Iterable[Convert], columns: Iterable[Sequence[Any]]) -> list[Row]:
+    plain = [of_column(column) for of_column, column in zip(convert, columns, strict=True)]
+    return list(zip(*plain, strict=True))
 
 
 def _converter(kind: TypeEngine[Any]) -> Convert:
@@ -111,11 +85,17 @@ def _exacts(values: Sequence[Decimal | None]) -> list[str | None]:
 
 
 def _texts(values: Sequence[str | None]) -> Sequence[str | None]:
-    """Enumerations as their values. A column is looked at as one text, not value by value."""
-    plain = [value if value is None or type(value) is str else str(value) for value in values]
-    if _all_storable("".join(filter(None, plain))):
-        return plain
-    return [value if value is None else storable(value) for value in plain]
+    """Enumerations as their values."""
+    return _storables(
+        [value if value is None or type(value) is str else str(value) for value in values]
+    )
+
+
+def _storables(values: Sequence[str | None]) -> Sequence[str | None]:
+    """A column is looked at as one text, not value by value."""
+    if _all_storable("".join(filter(None, values))):
+        return values
+    return [value if value is None else storable(value) for value in values]
 
 
 def _all_storable(text: str) -> bool:
@@ -160,3 +140,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_storable(part) for part in value]
     return value
+
+
+_STORE = {_instants: _as_is, _exacts: _as_is, _texts: _storables}
+"""What is left of a conversion where a column has plain values already."""

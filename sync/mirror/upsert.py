@@ -1,6 +1,7 @@
 """Inserting rows that may be there already, in either database's dialect."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -15,9 +16,11 @@ CHUNK = 5_000
 
 def insert(transaction: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An insert with `on_conflict_...` in the dialect of `transaction`."""
-    if transaction.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return _insert(transaction.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def upsert(
@@ -26,14 +29,21 @@ def upsert(
     """Insert `rows`, or overwrite those with the same primary key except for the columns `keep`."""
     if not rows:
         return
+    statement = _overwriting(transaction.dialect.name, table, tuple(rows[0]), tuple(keep))
+    transaction.execute(statement, list(rows))
+
+
+@lru_cache
+def _overwriting(
+    dialect: str, table: Table, names: tuple[str, ...], keep: tuple[str, ...]
+) -> sqlite.Insert | postgresql.Insert:
+    """Made once: a pull says the same with every page."""
+    statement = _insert(dialect, table)
     key = [column.name for column in table.primary_key]
-    statement = insert(transaction, table)
     changed = {
-        name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep
+        name: statement.excluded[name] for name in names if name not in key and name not in keep
     }
-    transaction.execute(
-        statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows)
-    )
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

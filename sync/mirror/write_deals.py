@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, select
 
-from sync.crm.base import Change, ChangeSource, Cursor, Deal, DealPage, Field, Unparsed
+from sync.crm.base import Change, ChangeSource, Cursor, DealPage, Field, Unparsed
 from sync.mirror import merge_deals
 from sync.mirror.engine import pulling, writing
 from sync.mirror.history_reads import mark_history_read, mark_history_unread
 from sync.mirror.merge_deals import Changed, incoming
 from sync.mirror.merge_extra import keep_untold
-from sync.mirror.plain_rows import PlainRows
+from sync.mirror.plain_rows import PlainRows, Row
 from sync.mirror.schema import deal_change, sync_cursor, unparsed_value
 from sync.mirror.staging import insert_new_rows
 from sync.mirror.tombstones import put_removals
@@ -37,6 +37,16 @@ class PageCounts:
     unparsed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """Of the deals that were compared: how many are new, which were left for older ones, which are
+    not what the mirror held."""
+
+    new: int = 0
+    left: frozenset[str] = frozenset()
+    changed: Sequence[Changed] = ()
+
+
 def save_page(
     engine: Engine,
     connection: str,
@@ -52,22 +62,18 @@ def save_page(
     removes it. Fields outside `history` get their changes from comparing with what the mirror
     held: pass an empty set for a page that carries none.
     """
+    rows = merge_deals.rows(page.deals)
     with writing(engine, alone=pulling(connection)) as transaction:
-        newest = _newest(page.deals)
         removed = frozenset(removal.deal_id for removal in page.removals)
-        compared = merge_deals.insert_new(transaction, connection, newest, at)
-        merge_deals.stage(transaction, compared, removed)
-        left = merge_deals.leave_older(transaction, connection)
-        keep_untold(transaction, connection)
-        created = len(newest) - len(compared) + merge_deals.count_new(transaction, connection)
-        changed = merge_deals.changed(transaction, connection)
-        updated = sum(each.news for each in changed)
-        merge_deals.merge(transaction, connection, at, removed=bool(removed))
+        compared = merge_deals.insert_new(transaction, connection, rows, at)
+        merged = _merge(transaction, connection, compared, removed, at)
+        created = len(rows) - len(compared) + merged.new
+        updated = sum(each.news for each in merged.changed)
         told = [change for change in page.changes if change.deal_id in page.whole_history]
         known_whole = {(change.deal_id, change.field) for change in told}
         found = [
             change
-            for change in _differences(changed, frozenset(Field) - history)
+            for change in _differences(merged.changed, frozenset(Field) - history)
             if (change.deal_id, change.field) not in known_whole
         ]
         _make_way(transaction, connection, told)
@@ -82,17 +88,36 @@ def save_page(
             unparsed=_put_unparsed(
                 transaction,
                 connection,
-                [value for value in page.unparsed if value.deal_id not in left],
+                [value for value in page.unparsed if value.deal_id not in merged.left],
                 at,
+                staged=bool(compared),
             ),
         )
         if page.history_read and history:
-            mark_history_read(transaction, connection, [d.deal_id for d in newest], at)
+            mark_history_read(transaction, connection, merge_deals.ids(rows), at)
         elif history:  # what changed meanwhile is in the CRM's history, which has to be read again
-            moved = {change.deal_id for change in _differences(changed, history)}
+            moved = {change.deal_id for change in _differences(merged.changed, history)}
             mark_history_unread(transaction, connection, sorted(moved))
         put_cursor(transaction, connection, stream, page.cursor, at)
     return counts
+
+
+def _merge(
+    transaction: Connection,
+    connection: str,
+    compared: Sequence[Row],
+    removed: frozenset[str],
+    at: datetime,
+) -> _Merged:
+    if not compared:
+        return _Merged()
+    merge_deals.stage(transaction, compared, removed)
+    left = merge_deals.leave_older(transaction, connection)
+    keep_untold(transaction, connection)
+    new = merge_deals.count_new(transaction, connection)
+    changed = merge_deals.changed(transaction, connection)
+    merge_deals.merge(transaction, connection, at, removed=bool(removed))
+    return _Merged(new, left, changed)
 
 
 def put_cursor(
@@ -100,16 +125,6 @@ def put_cursor(
 ) -> None:
     row = {"connection": connection, "stream": stream, "state": dict(cursor), "updated_at": at}
     upsert(transaction, sync_cursor, [row])
-
-
-def _newest(deals: Sequence[Deal]) -> list[Deal]:
-    """Of each deal the newest state; of equally new ones the last."""
-    newest: dict[str, Deal] = {}
-    for deal in deals:
-        known = newest.get(deal.deal_id)
-        if known is None or deal.modified_at >= known.modified_at:
-            newest[deal.deal_id] = deal
-    return list(newest.values())
 
 
 def _differences(changed: Iterable[Changed], wanted: frozenset[Field]) -> list[Change]:
@@ -190,21 +205,25 @@ def _put_changes(transaction: Connection, connection: str, changes: Sequence[Cha
 
 
 def _put_unparsed(
-    transaction: Connection, connection: str, unparsed: Sequence[Unparsed], at: datetime
+    transaction: Connection,
+    connection: str,
+    unparsed: Sequence[Unparsed],
+    at: datetime,
+    *,
+    staged: bool,
 ) -> int:
     """Replace what did not parse of the deals that came in; what did not before either keeps its
-    date."""
+    date. staged: some of them were in the mirror; of the others there is nothing to replace."""
     table = unparsed_value
     now = {(value.deal_id, value.field): value for value in unparsed}
     ours = table.c.connection == connection
-    columns = (table.c.deal_id, table.c.field, table.c.raw)
+    held = select(table.c.deal_id, table.c.field, table.c.raw).where(ours)
     queries = [
-        select(*columns).where(ours, table.c.deal_id.in_(select(incoming.c.deal_id))),
-        *(
-            select(*columns).where(ours, table.c.deal_id.in_(some))
-            for some in chunks(sorted({deal_id for deal_id, _ in now}))
-        ),
+        held.where(table.c.deal_id.in_(some))
+        for some in chunks(sorted({deal_id for deal_id, _ in now}))
     ]
+    if staged:
+        queries.append(held.where(table.c.deal_id.in_(select(incoming.c.deal_id))))
     known = {
         (row.deal_id, row.field): row.raw for query in queries for row in transaction.execute(query)
     }

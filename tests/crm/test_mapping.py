@@ -13,6 +13,7 @@ from sync.crm.hubspot import definitions, mapping
 from sync.crm.hubspot.mapping import Surroundings
 from sync.crm.hubspot.values import Doubts
 from sync.errors import PermanentError
+from sync.mirror import merge_deals
 
 PIPELINES = [
     definitions.pipeline(
@@ -193,6 +194,28 @@ def test_no_value_however_odd_stops_a_pull(props: dict[str, Any]) -> None:
     assert found.deals[0].amount is None or found.deals[0].amount.is_finite()
     fields = [u.field for u in found.unparsed]
     assert len(fields) == len(set(fields))
+
+
+VALUES = st.sampled_from(["0.4", "12", "2026-02-01T10:00:00.123Z", "true", "won", "default", "nok"])
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from((*mapping.PROPERTIES, "dealpulse_a")),
+            VALUES | st.none() | st.text(max_size=5) | st.integers() | st.booleans(),
+        ),
+        max_size=4,
+    )
+)
+def test_the_mirror_stores_the_columns_as_it_would_store_the_deals_made_of_them(
+    several: list[dict[str, Any]],
+) -> None:
+    shown = [{"id": str(n), "properties": props} for n, props in enumerate(several)]
+    deals = mapping.deals(shown, AROUND, {"contacts": {"1": 2}}).deals
+    assert merge_deals.rows(deals) == merge_deals.rows(list(deals))
+    assert [deals[n] for n in range(len(deals))] == list(deals)
+    assert list(deals[1:]) == list(deals)[1:]
 
 
 def test_the_ids_that_a_merge_retired_are_removed_the_survivor_is_not() -> None:

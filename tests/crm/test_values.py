@@ -164,6 +164,44 @@ def test_forecast_categories(raw: str, expected: str) -> None:
     assert values.forecast_category(raw) == expected
 
 
+INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001
+USUAL = {
+    values.instant: st.builds(
+        lambda at, spec: at.isoformat(timespec=spec) + "Z",
+        INSTANTS,
+        st.sampled_from(["milliseconds", "milliseconds", "seconds", "microseconds"]),
+    )
+    | st.sampled_from(["2026-02-29T10:00:00.000Z", "2026-03-01T24:00:00.000Z", "2026-W0-1T1:2"])
+    | st.from_regex(r"[0-2]\d{3}-[01W]\d-[0-3]\dT[0-2]\d:[0-6]\d:[0-6]\d\.\d{3}Z", fullmatch=True),
+    values.number: st.decimals(-1e15, 1e15, places=2).map(str)
+    | st.integers(-(10**16), 10**16).map(str)
+    | st.sampled_from(["-0", "0.0", "-0.00", "007", "12\n13", "1.", "٣"]),
+}
+COLUMNS = {values.instant: values.instants, values.number: values.numbers}
+
+
+@pytest.mark.parametrize("parser", COLUMNS)
+@given(data=st.data())
+def test_a_column_is_read_as_each_of_its_values_is(parser, data) -> None:  # type: ignore[no-untyped-def]
+    """The usual form is known for a column at once, without a number or an instant being made."""
+    usual = st.lists(USUAL[parser] | st.none() | st.just(""), max_size=8)
+    raws = data.draw(usual) + data.draw(st.just([]) | st.lists(ANYTHING, max_size=2))
+    try:
+        expected = [values.written(parser(raw)) for raw in raws]
+    except ValueError:
+        with pytest.raises(ValueError, match=r".+"):
+            COLUMNS[parser](raws)
+        return
+    assert list(COLUMNS[parser](raws)) == expected
+
+
+@given(st.lists(st.text(max_size=4) | st.none() | st.just("") | ANYTHING))
+def test_a_column_of_texts_is_read_as_each_of_them_is(raws: list[object]) -> None:
+    assert list(values.texts(raws)) == list(map(values.text, raws))
+    categories = list(map(values.forecast_category, raws))
+    assert values.each_once(values.forecast_category, raws) == categories
+
+
 def test_a_field_is_counted_once_and_its_value_shortened() -> None:
     doubts = values.Doubts("7")
     doubts.parse("amount", values.number, "x" * 1000)

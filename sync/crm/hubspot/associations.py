@@ -71,7 +71,8 @@ class Associations:
         """From deals that were listed with their associations; long ones are read to the end."""
         counts: Counts = {}
         for kind in list(self._kinds):
-            found = {str(deal["id"]): mapping.listed_counts(deal, kind) for deal in deals}
+            linked = [deal for deal in deals if kind in (deal.get("associations") or ())]
+            found = {str(deal["id"]): mapping.listed_counts(deal, kind) for deal in linked}
             counts[kind] = {deal_id: number for deal_id, (number, _) in found.items()}
             cut = [deal_id for deal_id, (_, complete) in found.items() if not complete]
             if cut:

@@ -1,15 +1,15 @@
 """HubSpot's JSON as the mirror's records. Pure; what HubSpot calls things ends here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, TypeVar
 
 from sync.crm.base import (
     Change,
     Deal,
     DealStatus,
-    ExtraValue,
     FieldDefinition,
     Pipeline,
     Removal,
@@ -20,7 +20,9 @@ from sync.crm.base import (
 from sync.crm.hubspot import extra, history, values
 from sync.crm.hubspot.table import Table
 from sync.crm.hubspot.values import Doubts
+from sync.crm.plain import PlainDeals
 
+T = TypeVar("T")
 Json = Mapping[str, Any]
 
 PROPERTIES: Final = (
@@ -54,9 +56,8 @@ PROPERTIES: Final = (
 )
 """What is asked of every deal, besides our own properties."""
 
-_FIELDS: Final = tuple(entry.name for entry in fields(Deal))
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NOTHING: Final[Mapping[str, ExtraValue]] = {}
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Surroundings:
 class Mapped:
     """Several deals with what came along with them."""
 
-    deals: list[Deal] = field(default_factory=list)
+    deals: Sequence[Deal] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     unparsed: list[Unparsed] = field(default_factory=list)
@@ -115,39 +116,30 @@ def deals(
     for record in records:
         once.setdefault(str(record["id"]), record)
     table = Table(list(once.values()))
-    mapped = Mapped(deals=_deals(list(once), table, around, counts))
+    columns = _columns(list(once), table, around, counts)
     if roles is not None:
-        for found in mapped.deals:
-            found.contact_roles = roles.get(found.deal_id, "")
-    for n, (record, found) in enumerate(zip(table.records, mapped.deals, strict=True)):
+        columns["contact_roles"] = [roles.get(deal_id, "") for deal_id in once]
+    mapped = Mapped(deals=PlainDeals(columns))
+    for n, record in enumerate(table.records):
         if record.get("propertiesWithHistory"):
-            mapped.changes += _changes(record, found, around, table.doubts(n))
+            mapped.changes += _changes(record, mapped.deals[n], around, table.doubts(n))
         if table.props[n].get("hs_merged_object_ids"):
-            mapped.removals += merged_away(record, found.modified_at)
+            mapped.removals += merged_away(record, mapped.deals[n].modified_at)
     mapped.unparsed += table.unparsed()
     return mapped
-
-
-def _deals(ids: Sequence[str], table: Table, around: Surroundings, counts: Counts) -> list[Deal]:
-    if not ids:
-        return []
-    columns = _columns(ids, table, around, counts)
-    return list(map(Deal, *(columns[name] for name in _FIELDS)))
 
 
 def _columns(
     ids: Sequence[str], table: Table, around: Surroundings, counts: Counts
 ) -> dict[str, Sequence[Any]]:
-    """By field of Deal, a value for each record."""
+    """As `PlainDeals` has them."""
     pipelines, stage_ids = table.texts("pipeline"), table.texts("dealstage")
-    stages = list(map(around.stage, pipelines, stage_ids))
-    status = _statuses(table, stages)
+    status = _statuses(table, around, pipelines, stage_ids)
     home = around.home_currency
-    currencies = [(code or home).upper() for code in table.texts("deal_currency_code")]
+    currencies = _each_once(lambda code: (code or home).upper(), table.texts("deal_currency_code"))
     amounts = table.numbers("amount", "amount")
     close_dates = table.instants("close_date", "closedate")
     modified_at = _modified(table)
-    probabilities = table.probabilities("stage_probability", "hs_deal_stage_probability")
     return {
         "deal_id": ids,
         "name": [name or "" for name in table.texts("dealname")],
@@ -168,15 +160,12 @@ def _columns(
         ],
         "close_date": close_dates,
         "closed_at": [
-            None if is_now is DealStatus.OPEN else at
+            None if is_now == DealStatus.OPEN else at
             for is_now, at in zip(status, close_dates, strict=True)
         ],
         "created_at": _created(table, modified_at),
         "modified_at": modified_at,
-        "stage_probability": [
-            stage.probability if stated is None and stage else stated
-            for stated, stage in zip(probabilities, stages, strict=True)
-        ],
+        "stage_probability": _stage_probabilities(table, around, pipelines, stage_ids),
         "rep_probability": table.probabilities("rep_probability", "hs_forecast_probability"),
         "rep_amount": table.numbers("rep_amount", "hs_forecast_amount"),
         "forecast_category": table.categories("hs_manual_forecast_category"),
@@ -192,14 +181,41 @@ def _columns(
         "contact_attempts": _attempts(table),
         "last_reply_at": _last_replies(table),
         "contact_roles": [None] * len(ids),
-        "own": [own(props, around.own_properties) for props in table.props],
+        "own": _own(table, around.own_properties),
         "extra": _extra(table, around),
     }
 
 
-def _statuses(table: Table, stages: Sequence[Stage | None]) -> list[DealStatus]:
+def _each_once(make: Callable[..., T], *columns: Sequence[Any]) -> list[T]:
+    """What `make` makes of each row of `columns`; it is asked once for equal rows."""
+    rows = list(zip(*columns, strict=True))
+    made = {row: make(*row) for row in set(rows)}
+    return list(map(made.__getitem__, rows))
+
+
+def _statuses(
+    table: Table, around: Surroundings, pipelines: Sequence[Any], stages: Sequence[Any]
+) -> list[str]:
     won, closed = table.truths("status", "hs_is_closed_won"), table.truths("status", "hs_is_closed")
-    return list(map(deal_status, won, closed, stages))
+
+    def status(won: bool | None, closed: bool | None, pipeline_id: str, stage_id: str) -> str:
+        return deal_status(won, closed, around.stage(pipeline_id, stage_id)).value
+
+    return _each_once(status, won, closed, pipelines, stages)
+
+
+def _stage_probabilities(
+    table: Table, around: Surroundings, pipelines: Sequence[Any], stages: Sequence[Any]
+) -> Sequence[str | None]:
+    stated = table.probabilities("stage_probability", "hs_deal_stage_probability")
+    if None not in stated:
+        return stated
+
+    def probability(stated: str | None, pipeline_id: str, stage_id: str) -> str | None:
+        stage = around.stage(pipeline_id, stage_id)
+        return values.written(stage.probability) if stated is None and stage else stated
+
+    return _each_once(probability, stated, pipelines, stages)
 
 
 def deal_status(won: bool | None, closed: bool | None, stage: Stage | None) -> DealStatus:
@@ -260,8 +276,9 @@ def listed_counts(record: Json, kind: str) -> tuple[int, bool]:
     found = (record.get("associations") or {}).get(kind)
     if not found:
         return 0, True
-    ids = {str(entry["id"]) for entry in found.get("results") or ()}
-    return len(ids), not found.get("paging")
+    linked = found.get("results") or ()
+    number = len(linked) if len(linked) < 2 else len({str(entry["id"]) for entry in linked})
+    return number, not found.get("paging")
 
 
 def association_labels(to: Json) -> Iterator[str]:
@@ -284,16 +301,21 @@ def _changes(record: Json, found: Deal, around: Surroundings, doubts: Doubts) ->
     )
 
 
-def _modified(table: Table) -> list[datetime]:
+def _modified(table: Table) -> list[str]:
     stated = table.instants("modified_at", "hs_lastmodifieddate")
-    return [at or modified(table.records[n], table.doubts(n)) for n, at in enumerate(stated)]
+    return [
+        at or values.written(modified(table.records[n], table.doubts(n)))
+        for n, at in enumerate(stated)
+    ]
 
 
-def _created(table: Table, modified_at: Sequence[datetime]) -> list[datetime]:
+def _created(table: Table, modified_at: Sequence[str]) -> list[str]:
     stated = table.instants("created_at", "createdate")
     return [
         at
-        or _first([table.records[n].get("createdAt")], "created_at", table.doubts(n))
+        or values.written(
+            _first([table.records[n].get("createdAt")], "created_at", table.doubts(n))
+        )
         or modified_at[n]
         for n, at in enumerate(stated)
     ]
@@ -311,16 +333,22 @@ def _first(stated: Iterable[Any], field: str, doubts: Doubts) -> datetime | None
 
 def _attempts(table: Table) -> list[int | None]:
     told = table.numbers("contact_attempts", "num_contacted_notes")
-    return [None if number is None else int(number) for number in told]
+    return [None if number is None else int(Decimal(number)) for number in told]
 
 
-def _last_replies(table: Table) -> list[datetime | None]:
+def _last_replies(table: Table) -> list[str | None]:
     """The last mail that came back, or the last meeting: somebody was there."""
     replied = table.instants("last_reply_at", "hs_sales_email_last_replied")
     met = table.instants("last_reply_at", "hs_latest_meeting_activity")
     return [
         max(one, other) if one and other else one or other
         for one, other in zip(replied, met, strict=True)
+    ]
+
+
+def _own(table: Table, names: Sequence[str]) -> list[Mapping[str, str | None]]:
+    return [
+        _NOTHING if props.keys().isdisjoint(names) else own(props, names) for props in table.props
     ]
 
 

@@ -1,20 +1,18 @@
 """HubSpot's records read property by property: of a thousand deals each column in one go.
 
-Nearly all values have the usual form, which is recognised for a column at once; a column in which
-any has not is read value by value, and what cannot be understood is noted with its deal. Pure.
+Numbers and instants become plain texts (`sync/crm/plain.py`). Nearly all values have the usual
+form, which is recognised for a column at once; a column in which any has not is read value by
+value, and what cannot be understood is noted with its deal. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from sync.crm.base import Unparsed
 from sync.crm.hubspot import values
 from sync.crm.hubspot.values import Doubts
 
-T = TypeVar("T")
 Json = Mapping[str, Any]
 
 
@@ -35,22 +33,22 @@ class Table:
     def unparsed(self) -> list[Unparsed]:
         return [found for n in sorted(self._doubts) for found in self._doubts[n].found()]
 
-    def texts(self, name: str) -> list[str | None]:
+    def texts(self, name: str) -> Sequence[str | None]:
         return values.texts(self._raw(name))
 
-    def categories(self, name: str) -> list[str | None]:
+    def categories(self, name: str) -> Sequence[str | None]:
         return values.each_once(values.forecast_category, self._raw(name))
 
-    def numbers(self, field: str, name: str) -> list[Decimal | None]:
+    def numbers(self, field: str, name: str) -> Sequence[str | None]:
         return self._parsed(field, name, values.numbers, values.number)
 
-    def instants(self, field: str, name: str) -> list[datetime | None]:
+    def instants(self, field: str, name: str) -> Sequence[str | None]:
         return self._parsed(field, name, values.instants, values.instant)
 
-    def probabilities(self, field: str, name: str) -> list[Decimal | None]:
+    def probabilities(self, field: str, name: str) -> Sequence[str | None]:
         return self._few(field, name, values.probability)
 
-    def truths(self, field: str, name: str) -> list[bool | None]:
+    def truths(self, field: str, name: str) -> Sequence[bool | None]:
         return self._few(field, name, values.truth)
 
     def _raw(self, name: str) -> list[Any]:
@@ -59,7 +57,7 @@ class Table:
         except KeyError:
             return [props.get(name) for props in self.props]
 
-    def _few(self, field: str, name: str, parse: Callable[[Any], T | None]) -> list[T | None]:
+    def _few(self, field: str, name: str, parse: Callable[[Any], Any]) -> Sequence[Any]:
         """Of a property that has few different values."""
         return self._parsed(field, name, lambda raws: values.each_once(parse, raws), parse)
 
@@ -67,11 +65,14 @@ class Table:
         self,
         field: str,
         name: str,
-        parse_all: Callable[[Sequence[Any]], list[T | None]],
-        parse: Callable[[Any], T | None],
-    ) -> list[T | None]:
+        parse_all: Callable[[Sequence[Any]], Sequence[Any]],
+        parse: Callable[[Any], Any],
+    ) -> Sequence[Any]:
         raws = self._raw(name)
         try:
             return parse_all(raws)
         except ValueError:
-            return [self.doubts(n).parse(field, parse, raw) for n, raw in enumerate(raws)]
+            return [
+                values.written(self.doubts(n).parse(field, parse, raw))
+                for n, raw in enumerate(raws)
+            ]

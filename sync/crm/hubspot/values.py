@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sync.crm.doubts import Doubts
+from sync.crm.plain import exact_text, instant_text
 
 __all__ = [
     "Doubts",
@@ -26,15 +27,17 @@ __all__ = [
     "text",
     "texts",
     "truth",
+    "written",
 ]
-
-T = TypeVar("T")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}([, \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.ASCII)
-_USUAL_NUMBERS: Final = re.compile(r"(?:(?:0|-?[1-9]\d{0,14})(?:\.\d{1,15})?\n)*", re.ASCII)
+_USUAL_NUMBERS: Final = re.compile(r"(?>(?:0|-?[1-9]\d{0,14}+)(?:\.\d{1,15}+)?+\n)*+", re.ASCII)
 """One a line, each as `plain` writes it but for zeros behind the point."""
+_USUAL_INSTANT: Final = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", 19: ".", 23: "Z"}
+"""Where `2026-04-30T09:44:37.845Z` has what; `2026-04-30T09:44:37Z` is as usual."""
+_WIDTH: Final = 24
 _DIGITS: Final = 30
 """More digits on either side of the point than any amount has; keeps 1e999 out of memory."""
 
@@ -129,49 +132,84 @@ def forecast_category(raw: Any) -> str | None:
     return {"OMIT": "OMITTED", "CLOSED_WON": "CLOSED"}.get(upper, upper)
 
 
-def texts(raws: Sequence[Any]) -> list[str | None]:
+def texts(raws: Sequence[Any]) -> Sequence[str | None]:
     """Each as `text` gives it."""
-    if _are_texts(raws):
-        filled = list(filter(None, raws))
-        if "" not in raws and all(map(str.strip, filled)):
-            return list(raws)
+    filled = _filled(raws)
+    if filled is not None and "" not in raws and all(map(str.strip, filled)):
+        return raws
     return [text(raw) for raw in raws]
 
 
-def numbers(raws: Sequence[Any]) -> list[Decimal | None]:
-    """Each as `number` gives it; raises ValueError where it does so for any."""
-    if _are_texts(raws):
-        filled = list(filter(None, raws))
+def numbers(raws: Sequence[Any]) -> Sequence[str | None]:
+    """Each as text, as `number` gives it; raises ValueError where it does so for any."""
+    filled = _filled(raws)
+    if filled is not None:
         lines = "\n".join([*filled, ""])
         if _USUAL_NUMBERS.fullmatch(lines) and lines.count("\n") == len(filled):
-            return [_usual_number(raw) if raw else None for raw in raws]
-    return [number(raw) for raw in raws]
+            if "." in lines:
+                filled = [n.rstrip("0").rstrip(".") if "." in n else n for n in filled]
+            return _between_empty(raws, filled)
+    return [written(number(raw)) for raw in raws]
 
 
-def _usual_number(raw: str) -> Decimal:
-    return Decimal(raw.rstrip("0").rstrip(".") if "." in raw else raw)
+def instants(raws: Sequence[Any]) -> Sequence[str | None]:
+    """Each as text, as `instant` gives it; raises ValueError where it does so for any."""
+    filled = _filled(raws)
+    plain = None if filled is None else _usual_instants(filled)
+    if plain is not None:
+        return _between_empty(raws, plain)
+    return [written(instant(raw)) for raw in raws]
 
 
-def instants(raws: Sequence[Any]) -> list[datetime | None]:
-    """Each as `instant` gives it; raises ValueError where it does so for any."""
-    if _are_texts(raws):
-        try:
-            found = [datetime.fromisoformat(raw) if raw else None for raw in raws]
-        except ValueError:
-            found = []
-        if found and all(at is None or at.tzinfo is UTC for at in found):
-            return found
-    return [instant(raw) for raw in raws]
+def each_once(parse: Callable[[Any], Any], raws: Sequence[Any]) -> list[Any]:
+    """Each as `parse` gives it, numbers as text; it is asked once for equal texts. Raises what it
+    raises."""
+    if _filled(raws) is None:
+        return [written(parse(raw)) for raw in raws]
+    parsed = {raw: written(parse(raw)) for raw in set(raws)}
+    return list(map(parsed.__getitem__, raws))
 
 
-def each_once(parse: Callable[[Any], T | None], raws: Sequence[Any]) -> list[T | None]:
-    """Each as `parse` gives it, which is asked once for equal texts; raises what it raises."""
-    if not _are_texts(raws):
-        return [parse(raw) for raw in raws]
-    parsed = {raw: parse(raw) for raw in set(raws)}
-    return [parsed[raw] for raw in raws]
+def written(value: Any) -> Any:
+    """A number or an instant as text, any other value as it is."""
+    if isinstance(value, Decimal):
+        return exact_text(value)
+    return instant_text(value) if isinstance(value, datetime) else value
 
 
-def _are_texts(raws: Sequence[Any]) -> bool:
-    """All are texts or empty."""
-    return {str, type(None)}.issuperset(map(type, raws))
+def _filled(raws: Sequence[Any]) -> list[str] | None:
+    """Those that are not empty; None where any is neither a text nor empty."""
+    if {str, type(None)}.issuperset(map(type, raws)):
+        return list(filter(None, raws))
+    return None
+
+
+def _between_empty(raws: Sequence[Any], filled: Sequence[str]) -> Sequence[str | None]:
+    """A value for each of `raws`: for those that are not empty the ones of `filled`, in order."""
+    if len(filled) == len(raws):
+        return filled
+    following = iter(filled)
+    return [next(following) if raw else None for raw in raws]
+
+
+def _usual_instants(filled: list[str]) -> list[str] | None:
+    """As `instant_text` writes them; None where any is not of the usual form.
+
+    The signs are where they have to be, so that what Python understands in between are the digits;
+    from 3.13 on it knows an hour 24.
+    """
+    if not filled:
+        return filled
+    widths = set(map(len, filled))
+    if not widths <= {_WIDTH, _WIDTH - 4}:
+        return None
+    if len(widths) > 1 or _WIDTH not in widths:
+        filled = [raw if len(raw) == _WIDTH else f"{raw[:-1]}.000{raw[-1]}" for raw in filled]
+    one = "".join(filled)
+    if any(one[at::_WIDTH] != sign * len(filled) for at, sign in _USUAL_INSTANT.items()):
+        return None
+    try:
+        all(map(datetime.fromisoformat, filled))
+    except ValueError:
+        return None
+    return None if "T24" in one else "\n".join(filled).replace("Z", "000Z").split("\n")
