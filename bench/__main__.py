@@ -1,4 +1,8 @@
-"""`python -m bench [which]`: print tables and write JSON into bench/out/."""
+"""`python -m bench [which]`: print tables and write JSON into bench/out/.
+
+A benchmark is imported when it runs: processes that are measured import this module again, and
+would hold all that the others need.
+"""
 
 import argparse
 import json
@@ -10,8 +14,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from bench import forecast, loop, process, scale, sync
 
 OUT = Path(__file__).with_name("out")
 CONSOLE = Console(width=140)
@@ -51,11 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="sync: without the runs at 150 ms under limits"
     )
+    parser.add_argument("--alone", action="store_true", help="sync: without other clients")
+    parser.add_argument(
+        "--histories", action="store_true", help="sync: after each load the past of all deals"
+    )
     parser.add_argument("--seeds", type=int, default=40, help="process: so many companies of each")
     return parser
 
 
 def run_loop(sizes: Iterable[int]) -> list[dict[str, Any]]:
+    from bench import loop
+
     results = []
     for deals in sizes:
         result = loop.run(deals)
@@ -70,15 +78,25 @@ def run_loop(sizes: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def run_sync(told: argparse.Namespace) -> list[dict[str, Any]]:
+    from bench import sync
+
     results = []
     for deals in told.deals or [10_000]:
-        databases = told.database or ["sqlite", "postgres"]
-        results.append(sync.run(deals, databases=databases, slow=not told.quick))
+        wanted = sync.Wanted(
+            deals,
+            databases=told.database or ["sqlite", "postgres"],
+            others=not told.alone,
+            slow=not told.quick,
+            past=told.histories,
+        )
+        results.append(sync.run(wanted))
         _print(sync.tables(results[-1]))
     return results
 
 
 def run_forecast(names: Iterable[str] | None) -> list[dict[str, Any]]:
+    from bench import forecast
+
     wanted = tuple(names or [""])
     results = []
     for case in forecast.cases():
@@ -92,6 +110,8 @@ def run_forecast(names: Iterable[str] | None) -> list[dict[str, Any]]:
 
 
 def run_scale(sizes: Iterable[int]) -> list[dict[str, Any]]:
+    from bench import scale
+
     results = []
     for deals in sizes:
         results.append(scale.run(deals))
@@ -100,6 +120,8 @@ def run_scale(sizes: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def run_process(seeds: int) -> list[dict[str, Any]]:
+    from bench import process
+
     results = process.run(seeds)
     _print(process.tables(results))
     return results

@@ -49,7 +49,7 @@ def _run(pipe: Connection, work: Callable[..., Any], arguments: tuple[Any, ...])
 
 def peak_kb() -> int:
     """The highest resident memory of this process. Linux's own count for rusage begins with what
-    the process that started it held.
+    the process that started it held, as does the one that it gives to whoever waits for it.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,8 +1,9 @@
 """A HubSpot that costs next to nothing, in a process of its own, so that clients are measured.
 
 It knows what a first load asks: the list from any id on, searches by id, batch reads, the account,
-pipelines and owners. Records of 40 properties are bytes made beforehand; only ids are put in. Ids
-are unevenly dense, as in old accounts. Latency and rate limits can be set.
+pipelines and owners; and what a cycle asks: searches by modification date, in which deals are found
+once a request to `CHANGE` has changed them. Records of 40 properties are bytes made beforehand;
+only ids are put in. Ids are unevenly dense, as in old accounts. Latency and rate limits can be set.
 """
 
 import asyncio
@@ -22,6 +23,10 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 TOKEN = "bench-token"
+CHANGE = "/bench/change/"
+"""And a number: so many deals, spread over all, get another amount and are modified now. No call
+of HubSpot's, and not counted."""
+
 STAGES = ("new", "meeting", "offer", "won", "lost")
 DIFFERENT = 1_000
 """So many different records; beyond that they repeat under other ids."""
@@ -94,10 +99,11 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
     server = await loop.create_server(lambda: _Protocol(api), "127.0.0.1", 0)
 
     def answer() -> None:
-        if pipe.recv() == "go on":
-            api.go_on()
-            return
-        pipe.send(api.counted())
+        match pipe.recv():
+            case "go on":
+                api.go_on()
+            case "count":
+                pipe.send(api.counted())
 
     loop.add_reader(pipe.fileno(), answer)
     pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
@@ -171,12 +177,18 @@ class _Api:
         self._seen = bytearray(settings.deals)
         self._records = [_record(n) for n in range(DIFFERENT)]
         self._with_past = [record[:-1] + _past(n) for n, record in enumerate(self._records)]
+        self._changed: dict[int, tuple[datetime, bytes]] = {}
 
     def silent(self) -> bool:
         return self._silent_after is not None and self._seen.count(1) >= self._silent_after
 
     def go_on(self) -> None:
         self._silent_after = None
+
+    def _change(self, deals: int) -> None:
+        at = datetime.now(UTC)
+        for n in range(0, len(self._ids), max(len(self._ids) // deals, 1))[:deals]:
+            self._changed[n] = at, _record(n % DIFFERENT, changed_at=at)
 
     def counted(self) -> tuple[int, ...]:
         """As `Counted`, since the last time."""
@@ -185,6 +197,9 @@ class _Api:
         return found
 
     def answer(self, method: str, target: str, raw: bytes) -> tuple[int, bytes]:
+        if target.startswith(CHANGE):
+            self._change(int(target.removeprefix(CHANGE)))
+            return 200, b"{}"
         self._requests += 1
         parts = urlsplit(target)
         path = parts.path.rstrip("/")
@@ -196,7 +211,7 @@ class _Api:
             return 200, orjson.dumps(_ACCOUNT)
         if "/pipelines" in path:
             return 200, orjson.dumps(_PIPELINES)
-        if "/associations" in path or "/owners" in path or "/properties" in path:
+        if any(kind in path for kind in _NONE):
             return 200, b'{"results":[]}'
         if path.endswith("/search"):
             return 200, self._search(orjson.loads(raw))
@@ -232,14 +247,17 @@ class _Api:
         return b'{"results":[%s]%s}' % (self._listed(page), paging)
 
     def _search(self, body: dict[str, Any]) -> bytes:
-        first, last = 0, len(self._ids)
+        first, last, limit = 0, len(self._ids), int(body.get("limit", 10))
+        window: dict[str, Any] | None = None
         for group in body.get("filterGroups", ()):
             for test in group["filters"]:
                 if test["propertyName"] != "hs_object_id":
-                    return b'{"total":0,"results":[]}'  # nothing has changed
+                    window = test
+                    continue
                 beyond = test["operator"] == "GT"
                 first = bisect_left(self._ids, int(test["value"]) + beyond)
-        limit = int(body.get("limit", 10))
+        if window is not None:
+            return self._modified(window, first, limit)
         down = body.get("sorts", [{}])[0].get("direction") == "DESCENDING"
         chosen = (
             range(max(first, last - limit), last)
@@ -247,6 +265,16 @@ class _Api:
             else range(first, min(first + limit, last))
         )
         return b'{"total":%d,"results":[%s]}' % (last - first, self._listed(chosen))
+
+    def _modified(self, window: dict[str, Any], first: int, limit: int) -> bytes:
+        """Of the changed deals from `first` on those that a window of dates holds."""
+        since, until = int(window["value"]), int(window.get("highValue", window["value"]))
+        found = [
+            n
+            for n, (at, _) in sorted(self._changed.items())
+            if n >= first and since <= at.timestamp() * 1000 <= until
+        ]
+        return b'{"total":%d,"results":[%s]}' % (len(found), self._shown(found[:limit]))
 
     def _listed(self, numbers: range) -> bytes:
         self._shown_deals += len(numbers)
@@ -264,6 +292,9 @@ class _Api:
         records = self._with_past if past else self._records
         for n in numbers:
             rest = records[n % DIFFERENT]
+            if n in self._changed:
+                at, rest = self._changed[n]
+                rest = rest[:-1] + _past(n % DIFFERENT, at) if past else rest
             deal_id = b"%d" % self._ids[n]
             shown.append(
                 b'{"id":"%s","properties":{"hs_object_id":"%s"%s' % (deal_id, deal_id, rest)
@@ -281,14 +312,15 @@ def _ids(count: int) -> list[int]:
     return found
 
 
-def _record(n: int) -> bytes:
+def _record(n: int, *, changed_at: datetime | None = None) -> bytes:
     """All of a record behind its id."""
     source = random.Random(n)
     created = datetime(2021, 1, 4, 8, tzinfo=UTC) + timedelta(minutes=source.randrange(2_500_000))
     closing = created + timedelta(days=source.randrange(20, 200), seconds=source.randrange(86_400))
     stage = source.choice(STAGES)
     closed = stage in ("won", "lost")
-    amount = source.randrange(5_000, 2_000_000)
+    amount = source.randrange(5_000, 2_000_000) + _older(changed_at)
+    modified = _iso(changed_at or created + timedelta(days=19, milliseconds=n))
     properties: dict[str, Any] = {
         "dealname": f"{source.choice(('Blåfjell', 'Nordvik', 'Havbris', 'Acme'))} {n} rammeavtale",
         "pipeline": "default",
@@ -299,7 +331,7 @@ def _record(n: int) -> bytes:
         "amount_in_home_currency": str(amount),
         "closedate": _iso(closing),
         "createdate": _iso(created),
-        "hs_lastmodifieddate": _iso(created + timedelta(days=19, milliseconds=n)),
+        "hs_lastmodifieddate": modified,
         "hs_is_closed": str(closed).lower(),
         "hs_is_closed_won": str(stage == "won").lower(),
         "hs_deal_stage_probability": {"won": "1.0", "lost": "0.0"}.get(stage, "0.4"),
@@ -316,7 +348,7 @@ def _record(n: int) -> bytes:
     }
     properties |= {f"bench_property_{i}": f"value {source.randrange(10**9)}" for i in range(FILLER)}
     inner = orjson.dumps(properties)[1:-1]
-    stamps = {"createdAt": _iso(created), "updatedAt": _iso(created), "archived": False}
+    stamps = {"createdAt": _iso(created), "updatedAt": modified, "archived": False}
     linked = {
         "contacts": {"results": [{"id": str(source.randrange(10**9)), "type": "deal_to_contact"}]}
     }
@@ -324,8 +356,14 @@ def _record(n: int) -> bytes:
     return b"," + inner + b"}," + behind
 
 
-def _past(n: int) -> bytes:
-    """The history of five properties, eleven versions in all, behind a record's last brace."""
+def _older(changed_at: datetime | None) -> int:
+    """What a change adds to the amount: each time another sum."""
+    return 0 if changed_at is None else int(changed_at.timestamp()) % 100_000 + 1
+
+
+def _past(n: int, changed_at: datetime | None = None) -> bytes:
+    """The history of five properties, eleven versions in all, behind a record's last brace; of a
+    changed record one more."""
     source = random.Random(-n)
     at = datetime(2021, 1, 4, 8, tzinfo=UTC) + timedelta(minutes=source.randrange(2_500_000))
 
@@ -347,12 +385,18 @@ def _past(n: int) -> bytes:
         "hubspot_owner_id": versions("70000001"),
         "pipeline": versions("default"),
     }
+    if changed_at is not None:
+        latest = {**histories["amount"][0], "value": str(_older(changed_at))}
+        histories["amount"].insert(0, latest | {"timestamp": _iso(changed_at)})
     return b',"propertiesWithHistory":' + orjson.dumps(histories) + b"}"
 
 
 def _iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+
+_NONE = ("/associations", "/owners", "/properties", "/goal_targets", "/exchange-rates")
+"""What this account has none of."""
 
 _ACCOUNT = {
     "portalId": 147,

@@ -8,15 +8,15 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from bench import stub, sync_clients
+from bench import cycles, stub, sync_clients
 from bench.measure import Measured, measured
 from sync.mirror.engine import open_engine
 from sync.mirror.revisions import upgrade
@@ -30,48 +30,73 @@ PAGE, SEARCH_PAGE = 100, 200
 FLOOR = "urllib3 + orjson, list"
 
 
-def run(
-    deals: int, *, databases: Sequence[str] = ("sqlite", "postgres"), slow: bool = True
-) -> dict[str, Any]:
-    """slow: also at 150 ms an answer under HubSpot's limits, by ranges and by searches."""
-    rows = list(_at_once(deals, databases))
-    if slow:
-        rows += _under_limits(deals)
-    return {"deals": deals, "rows": rows, "left_out": _left_out()}
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """others: beside dealpulse, the clients that fill a list (1.4 GB for 200,000 deals) and dlt.
+    slow: also at 150 ms an answer under HubSpot's limits, by ranges and by searches. past: after
+    the load the histories of all deals.
+    """
+
+    deals: int
+    databases: Sequence[str] = ("sqlite", "postgres")
+    others: bool = True
+    slow: bool = True
+    past: bool = False
 
 
-def _at_once(deals: int, databases: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """No latency, no limits: what the clients themselves cost."""
+def run(wanted: Wanted) -> dict[str, Any]:
+    rows, costs = [], []
+    for row in _at_once(wanted):
+        (costs if "cycle" in row else rows).append(row)
+    if wanted.slow:
+        rows += _under_limits(wanted.deals)
+    return {"deals": wanted.deals, "rows": rows, "cycles": costs, "left_out": _left_out(wanted)}
+
+
+def _at_once(wanted: Wanted) -> Iterator[dict[str, Any]]:
+    """No latency, no limits: what the clients themselves cost, and then cycles."""
+    deals = wanted.deals
     with stub.serve(stub.Settings(deals)) as server:
         lists = {
             FLOOR: sync_clients.urllib3_orjson,
             "requests + json, list": sync_clients.requests_json,
             "hubspot-api-client get_all, list": sync_clients.official,
         }
-        for name, client in lists.items():
+        for name, client in lists.items() if wanted.others else ():
             yield _row(name, deals, measured(client, server.url), server)
-        for kind in databases:
-            yield _dealpulse(f"dealpulse, {kind}", deals, kind, server)
-        python = os.environ.get(PEERS_ENV)
-        if python:
-            yield _row("dlt, sqlite", deals, _external(python, server.url), server)
+        for kind in wanted.databases:
+            with _database(kind) as (url, folder):
+                yield _loaded(f"dealpulse, {kind}", deals, server, url, folder)
+                if wanted.past:
+                    done = measured(sync_clients.histories, server.url, url, folder)
+                    yield _row(f"its histories, {kind}", deals, done, server)
+                done = measured(cycles.daemon, server.url, url, folder)
+                server.counted()
+                for row in done.result:
+                    yield row | {"database": kind, "peak_mb": round(done.peak_mb)}
+        python = os.environ.get(PEERS_ENV) if wanted.others else None
+        for kind in wanted.databases if python else ():
+            with _database(kind) as (url, folder):
+                done = _external(str(python), server.url, url, folder)
+                yield _row(f"dlt, {kind}", deals, done, server)
 
 
 def _under_limits(deals: int) -> Iterator[dict[str, Any]]:
     limited = {"latency_s": LATENCY_S, "limited": True}
     with stub.serve(stub.Settings(deals, **limited)) as server:
-        row = _dealpulse("dealpulse, sqlite, 150 ms, limited", deals, "sqlite", server)
+        with _database("sqlite") as (url, folder):
+            row = _loaded("dealpulse, sqlite, 150 ms, limited", deals, server, url, folder)
         yield row | {"of_limit": round(row["deals_per_s"] / (REQUESTS_RATE * PAGE), 3)}
     with stub.serve(stub.Settings(deals, opaque=True, **limited)) as server:
-        row = _dealpulse("the same by searches only", deals, "sqlite", server)
+        with _database("sqlite") as (url, folder):
+            row = _loaded("the same by searches only", deals, server, url, folder)
         yield row | {"of_limit": round(row["deals_per_s"] / (SEARCH_RATE * SEARCH_PAGE), 3)}
 
 
-def _dealpulse(name: str, deals: int, kind: str, server: stub.Stub) -> dict[str, Any]:
-    with _database(kind) as (url, folder):
-        done = measured(sync_clients.dealpulse, server.url, url, folder)
-        assert done.result["deals"] == deals, done.result
-        return _row(name, deals, done, server)
+def _loaded(name: str, deals: int, server: stub.Stub, url: str, folder: str) -> dict[str, Any]:
+    done = measured(sync_clients.dealpulse, server.url, url, folder)
+    assert done.result["deals"] == deals, done.result
+    return _row(name, deals, done, server)
 
 
 @contextmanager
@@ -92,20 +117,16 @@ def _database(kind: str) -> Iterator[tuple[str, str]]:
         yield url, folder
 
 
-def _external(python: str, url: str) -> Measured:
-    script = Path(__file__).with_name("peer_dlt.py")
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = [python, str(script), url, f"{folder}/peer.db", folder]
-        begun = time.perf_counter()
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - begun
-    if status:
-        raise RuntimeError("dlt failed; run bench/peer_dlt.py by hand to see why")
-    result = json.loads(said.splitlines()[-1])
-    return Measured(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, result)
+def _external(python: str, server_url: str, database_url: str, folder: str) -> Measured:
+    """What dlt says that it took: who waits for a process is told of its own memory too."""
+    script, told = Path(__file__).with_name("peer_dlt.py"), Path(folder) / "took.json"
+    if database_url.startswith("sqlite"):
+        database_url = f"sqlite:///{folder}/peer.db"
+    arguments = [python, str(script), server_url, database_url, folder, str(told)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"dlt failed: {done.stderr[-2000:]}")
+    return Measured(*json.loads(told.read_text()))
 
 
 def _row(name: str, deals: int, done: Measured, server: stub.Stub) -> dict[str, Any]:
@@ -121,7 +142,9 @@ def _row(name: str, deals: int, done: Measured, server: stub.Stub) -> dict[str, 
     }
 
 
-def _left_out() -> list[str]:
+def _left_out(wanted: Wanted) -> list[str]:
+    if not wanted.others:
+        return ["all other clients"]
     out = ["meltano-tap-hubspot: the address it calls cannot be set"]
     if not os.environ.get(PEERS_ENV):
         out.append(f"dlt: {PEERS_ENV} names no interpreter that has it")
@@ -133,14 +156,28 @@ def tables(found: dict[str, Any]) -> Iterable[Table]:
     headings = ("client", "seconds", "deals/s", "CPU s/100k", "x floor", "peak MB", "requests")
     for heading in (*headings, "refused", "of the limit"):
         table.add_column(heading, justify="left" if heading == "client" else "right")
-    floor = next(row["cpu_s_per_100k"] for row in found["rows"] if row["client"] == FLOOR)
+    floors = [row["cpu_s_per_100k"] for row in found["rows"] if row["client"] == FLOOR]
     for row in found["rows"]:
         share = f"{row['of_limit']:.1%}" if "of_limit" in row else ""
         cells = (row["seconds"], row["deals_per_s"], row["cpu_s_per_100k"])
-        ratio = f"{row['cpu_s_per_100k'] / floor:.1f}"
+        ratio = f"{row['cpu_s_per_100k'] / floors[0]:.1f}" if floors else ""
         rest = (row["peak_mb"], row["requests"], row["refused"])
         table.add_row(
             row["client"], *(f"{c:,}" for c in cells), ratio, *(f"{c:,}" for c in rest), share
         )
     table.caption = "; ".join(found["left_out"])
     yield table
+    yield _cycle_table(found)
+
+
+def _cycle_table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"Cycles, {found['deals']:,} deals", title_justify="left")
+    headings = ("cycle", "requests", "deals written", "rows added", "CPU s", "peak MB")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "cycle" else "right")
+    for row in found["cycles"]:
+        added = ", ".join(f"{count:,} {name}" for name, count in row["rows_added"].items() if count)
+        cells = (row["requests"], row["deals_written"], added or "none")
+        rest = (row["cpu_s"], row["peak_mb"])
+        table.add_row(f"{row['cycle']}, {row['database']}", *(str(c) for c in (*cells, *rest)))
+    return table

@@ -4,7 +4,8 @@ Peers keep records in a list: no database, no history, no repetition of what fai
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import yaml
 from bench.stub import TOKEN
 from sync.bootstrap import open_app
 from sync.clock import SystemClock
+from sync.jobs.context import JobContext
+from sync.jobs.history import read_histories
 from sync.jobs.pull import DEALS
 from sync.jobs.saving import save
 from sync.mirror import read, write
@@ -26,22 +29,33 @@ TOKEN_ENV = "BENCH_TOKEN"
 
 def dealpulse(url: str, database_url: str, folder: str) -> dict[str, Any]:
     """The first load as `dealpulse sync` does it, page by page into the mirror."""
-    config = _config(Path(folder), url)
-    environ = {TOKEN_ENV: TOKEN, "DEALPULSE_DATABASE_URL": database_url}
     at = SystemClock().now()
-    with open_app(config, environ=environ) as app:
-        ctx = app.context(app.config.connections[0])
+    with opened(url, database_url, folder) as ctx:
         source = ctx.source
         account = source.account()
-        write.save_account(app.engine, ctx.connection, "hubspot", account, at=at)
-        write.save_pipelines(app.engine, ctx.connection, source.pipelines(), at=at)
-        cursor = read.cursor(app.engine, ctx.connection, DEALS)
+        write.save_account(ctx.engine, ctx.connection, "hubspot", account, at=at)
+        write.save_pipelines(ctx.engine, ctx.connection, source.pipelines(), at=at)
+        cursor = read.cursor(ctx.engine, ctx.connection, DEALS)
         created, notes = 0, set()
         for page in source.deals(cursor, started_at=at, known=lambda _: {}):
             created += save(ctx, DEALS, page)["created"]
             notes.update(page.notes)
         source.close()
         return {"deals": created, "notes": sorted(notes)}
+
+
+def histories(url: str, database_url: str, folder: str) -> dict[str, Any]:
+    """The past of all deals that were loaded without it, as the first pull goes on to do."""
+    with opened(url, database_url, folder) as ctx:
+        return {"deals": read_histories(ctx)["histories"]}
+
+
+@contextmanager
+def opened(url: str, database_url: str, folder: str) -> Iterator[JobContext]:
+    config = _config(Path(folder), url)
+    environ = {TOKEN_ENV: TOKEN, "DEALPULSE_DATABASE_URL": database_url}
+    with open_app(config, environ=environ) as app:
+        yield app.context(app.config.connections[0])
 
 
 def urllib3_orjson(url: str) -> dict[str, Any]:
