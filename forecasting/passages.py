@@ -1,6 +1,6 @@
 """How deals pass through the stages: what share goes on, how fast, what is skipped, taken back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -10,6 +10,9 @@ from forecasting.deals import INSTANT
 from forecasting.history import KEY
 
 STAGE_KEY: Final = ("connection", "pipeline_id", "stage_id")
+A_DAY: Final = timedelta(days=1)
+"""A stage entered so soon after the creation is the one that the deal was created in."""
+
 _FACTS: Final = ("pipeline", "stage", "rank", "stages")
 
 
@@ -25,6 +28,22 @@ def ranked(stages: pl.DataFrame) -> pl.DataFrame:
         .with_columns(rank=rank, stages=pl.len().over("connection", "pipeline_id").cast(pl.Int64))
         .select(*STAGE_KEY, *_FACTS)
     )
+
+
+def begun_unseen(deals: pl.DataFrame, changes: pl.DataFrame) -> pl.Series:
+    """Per deal, whether its way through the stages is known from later than its beginning: all that
+    is told of it is when it came into a stage that it may not have been created in.
+    """
+    first = (
+        changes.filter(pl.col("field") == "stage")
+        .sort("changed_at", "ordinal")
+        .unique([*KEY], keep="first", maintain_order=True)
+        .filter((pl.col("source") == "unknown") & pl.col("old").is_null())
+        .select(*KEY, first_at="changed_at")
+    )
+    late = pl.col("first_at") > pl.col("created_at") + A_DAY
+    begun = deals.select(*KEY, "created_at").join(first, on=KEY, how="left", maintain_order="left")
+    return begun.select(late.fill_null(False)).to_series()
 
 
 def visits(stays: pl.DataFrame, deals: pl.DataFrame, stages: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,8 @@ __all__ = ["Bottleneck", "Certainty", "Code", "Process", "examine"]
 
 RECENT_DAYS: Final = 182
 YEAR_DAYS: Final = 364
+MOST_UNSEEN: Final = 0.05
+"""Of the window's deals, for some new ones wait on every day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Process:
     """One account as examined: its frames, and what is derived from them once.
 
     `deals` with size_class; `visited`, `passed`: `passages.visits` and `passages.passages`.
+    `unseen`: per deal, whether its beginning is not known (yet), so that it is in neither of these.
     """
 
     deals: pl.DataFrame
@@ -51,6 +54,19 @@ class Process:
     today: date
     zone: str
     window_days: int = 365
+    unseen: pl.Series | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the past is known of nearly all deals of the window. What is read first (open
+        deals, large ones) is no sample of all: where it is not, no stage and no trait is judged.
+        """
+        if self.unseen is None:
+            return True
+        ended = pl.col("status").is_in(("won", "lost"))
+        counted = (~ended | (pl.col("closed_on") >= self.since_day)).fill_null(True)
+        within = self.deals.select(counted).to_series()
+        return int((self.unseen & within).sum()) <= MOST_UNSEEN * int(within.sum())
 
     @property
     def since_day(self) -> date:
@@ -99,12 +115,12 @@ def examine(
     usual = incidence(watched, [])["median_days"].max() if watched.height else None
     found = [dirty_pipeline(watched, window), long_cycles(timed, window)]
     found += _traits(process, window, usual) + missed_criteria(criteria, window)
-    found += _stages(process, velocities)
+    found += _stages(process, velocities) if process.is_whole else []
     return sorted(found, key=lambda each: (not each.accused, -(each.cost_per_day or 0.0)))
 
 
 def _traits(process: Process, window: Window, usual: object) -> list[Bottleneck]:
-    if not isinstance(usual, float) or window.drivers is None:
+    if not isinstance(usual, float) or window.drivers is None or not process.is_whole:
         return [
             Bottleneck("unclear_process", "too_few", "share_that_skipped_or_went_back", None, 0),
             Bottleneck("poor_data", "too_few", "share_with_poor_data", None, 0),

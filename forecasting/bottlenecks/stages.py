@@ -91,7 +91,7 @@ def _judged(
     if ratio * exp(-half) <= TIMES:
         return
     cost = low = high = None
-    if drivers is not None:
+    if drivers is not None and (code == "slow_stage" or mine[0] < 1):  # of no wins none grow
         ratios = (ratio, ratio * exp(-half), ratio * exp(half))
         cost, low, high = (_cost(code, mine[0], each, drivers) for each in ratios)
     yield Bottleneck(
@@ -120,7 +120,7 @@ def _cost(code: Code, here: float, ratio: float, drivers: Drivers) -> float:
     """Velocity gained if the stage's figure were `ratio` times smaller, all else as it is."""
     better = here / ratio
     if code == "leaky_stage":
-        more = (1 - better) / (1 - here) if here < 1 else 1.0
+        more = (1 - better) / (1 - here)
         return drivers.sales_velocity * (min(more, 1 / max(drivers.win_rate, 1e-9)) - 1)
     cycle = drivers.cycle_length_days
     saved = min(here - better, 0.9 * cycle)

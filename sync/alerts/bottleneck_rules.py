@@ -33,8 +33,10 @@ def place(figures: Figures) -> str:
 
 
 def is_sure(figures: Figures) -> bool:
-    """Whether it is shown to hold the sale up; a hint is nothing to send to anybody."""
-    return figures["certainty"] in ("measured", "assumed")
+    """Whether it is shown to hold the sale up; a hint is nothing to send to anybody, nor is what
+    costs nothing.
+    """
+    return figures["certainty"] in ("measured", "assumed") and figures["cost_per_day"] != 0
 
 
 def plan_bottlenecks(

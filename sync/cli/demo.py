@@ -1,7 +1,6 @@
 """The demo: one whole loop, twice, against a simulated CRM, on this machine alone."""
 
 import dataclasses
-import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from sync.alerts.channels.console import ConsoleChannel
+from sync.alerts.digest import Message
 from sync.bootstrap import App, open_app
 from sync.cli.demo_crms import NAME, TOKEN_ENV, DemoCrm, Simulation, simulated
 from sync.cli.state import Language, bars, report_results
@@ -29,14 +28,18 @@ from sync.jobs.backtest import backtest_since
 from sync.jobs.runner import Job, JobResult, run_chain
 from sync.report.backtest import backtest_report
 from sync.report.forecast import forecast_report
+from sync.report.funnel import funnel_reports, lead_reports
+from sync.report.lead_score import score_reports
 from sync.report.naming import Segment
 from sync.report.quality import quality_report
 from sync.report.status import mirror_report
-from sync.report.table import Format, show
+from sync.report.table import Format, Report, show
 from sync.report.velocity import VelocitySegment, velocity_report
 from sync.report.writeback import journal_report
 from sync.sandbox.generator import generate
 from sync.sandbox.salespeople import perform, plan_edits
+
+LEADS_SHOWN = 3
 
 TESTED_DAYS = 250
 """Eight months of history to back-test on, one day in each."""
@@ -49,6 +52,9 @@ def register(app: typer.Typer) -> None:
 def demo(
     crm: Annotated[DemoCrm, typer.Option(help="Which CRM is simulated.")] = DemoCrm.HUBSPOT,
     deals: Annotated[int, typer.Option(help="Deals in the simulated CRM.", min=50)] = 3000,
+    leads: Annotated[
+        int, typer.Option(help="Leads in the simulated CRM; an export has none.", min=0)
+    ] = 500,
     seed: Annotated[int, typer.Option(help="Another seed, another company.")] = 7,
     language: Annotated[
         Language, typer.Option(help="Of alerts and of what the CRM shows.")
@@ -67,9 +73,10 @@ def demo(
     console = Console()
     console = Console(width=min(console.width, 120) if console.is_terminal else 100)
     clock = SystemClock()
-    company = generate(seed=seed, until=clock.now(), years=3, deals=deals)
+    leads = 0 if crm is DemoCrm.FILE else leads
+    company = generate(seed=seed, until=clock.now(), years=3, deals=deals, leads=leads)
     with _home(keep) as home, simulated(crm, company, clock, home) as sandbox:
-        config = _write_config(home, sandbox, language.value)
+        config = _write_config(home, sandbox, language.value, with_leads=leads > 0)
         environ = {**os.environ, TOKEN_ENV: sandbox.token}
         environ.pop("DEALPULSE_DATABASE_URL", None)
         with open_app(config, environ=environ, clock=clock, migrate=True) as app:
@@ -96,14 +103,18 @@ def _home(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _write_config(home: Path, sandbox: Simulation, language: str) -> Path:
+def _write_config(home: Path, sandbox: Simulation, language: str, *, with_leads: bool) -> Path:
     path = home / "dealpulse.yaml"
+    connection = {**sandbox.settings, "name": NAME, "write_back": {"enabled": True}}
+    rules = ["stale", "bottleneck"]
+    if with_leads:
+        connection["leads"] = {"enabled": True}
+        rules.append("lead_unanswered")
     settings = {
         "language": language,
         "database": {"url": f"sqlite:///{home / 'dealpulse.db'}"},
-        "connections": [
-            {**sandbox.settings, "name": NAME, "write_back": {"enabled": True}},
-        ],
+        "connections": [connection],
+        "alerts": {"rules": rules},
         **sandbox.more,
     }
     text = yaml.safe_dump(settings, sort_keys=False)
@@ -141,6 +152,7 @@ def _first_cycle(app: App, sandbox: Simulation, console: Console, company: str, 
     show([backtest_report(app.engine, NAME)], Format.TABLE, console)
     show([velocity_report(app.engine, NAME, VelocitySegment.TOTAL)], Format.TABLE, console)
     show(quality_report(app.engine, NAME, app.config, worst=5), Format.TABLE, console)
+    _leads(app, console)
 
     _heading(console, "3  What it writes back to the CRM, and whom it alerts")
     (written,) = _run(app, console, [chain.WRITE_BACK])
@@ -148,19 +160,52 @@ def _first_cycle(app: App, sandbox: Simulation, console: Console, company: str, 
     _deliver_alerts(app, console)
 
 
+def _leads(app: App, console: Console) -> None:
+    """Who came how far, who waits and who is worth a call: the first of each."""
+    (settings,) = app.config.connections
+    if not chain.leads_cycle(settings):
+        return
+    _run(app, console, [chain.LEADS, chain.FUNNEL, chain.LEAD_SCORE])
+    show(funnel_reports(app.engine, NAME, "total"), Format.TABLE, console)
+    (waiting,) = lead_reports(app.engine, NAME, untouched=True)
+    show([_first(waiting, LEADS_SHOWN)], Format.TABLE, console)
+    show(score_reports(app.engine, NAME, app.config, limit=LEADS_SHOWN), Format.TABLE, console)
+
+
+def _first(report: Report, most: int) -> Report:
+    left = len(report.rows) - most
+    more = [f"{left} more are not shown."] if left > 0 else []
+    return dataclasses.replace(report, rows=report.rows[:most], notes=[*report.notes, *more])
+
+
+class _Kept:
+    """A channel that keeps what is told."""
+
+    name = "console"
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def deliver(self, message: Message) -> None:
+        self.messages.append(message)
+
+
 def _deliver_alerts(app: App, console: Console) -> None:
     """The console channel would print every owner's digest here; one is enough to see."""
-    caught = io.StringIO()
+    kept = _Kept()
     (settings,) = app.config.connections
-    context = app.context(settings)
-    shown = dataclasses.replace(context, channels=[ConsoleChannel("console", caught)])
-    failure = report_results(run_chain([chain.RAISE_ALERTS, chain.DELIVER_ALERTS], shown), console)
+    shown = dataclasses.replace(app.context(settings), channels=[kept])
+    failure = report_results(run_chain(chain.telling(settings), shown), console)
     if failure is not None:
         raise failure
-    digests = caught.getvalue().strip().split("\n\n")
-    shortest = min(digests, key=len)
-    console.print(Panel(Text(shortest), title="One digest", title_align="left"))
-    console.print(f"  and {len(digests) - 1} more, one for each owner.", style="dim")
+    on_account = [each for each in kept.messages if each.owner == NAME]
+    owners = [each for each in kept.messages if each.owner != NAME]
+    for title, messages in (("Of the account", on_account), ("One digest", owners)):
+        if messages:
+            shortest = min(messages, key=lambda each: len(each.text))
+            text = f"{shortest.headline}\n{shortest.text.strip()}"
+            console.print(Panel(Text(text), title=title, title_align="left"))
+    console.print(f"  and {max(len(owners) - 1, 0)} more, one for each owner.", style="dim")
 
 
 def _salespeople_work(sandbox: Simulation, console: Console, seed: int) -> None:
@@ -198,7 +243,7 @@ def _how_to_go_on(console: Console, sandbox: Simulation, keep: Path | None) -> N
         f"{sandbox.start}\n"
         "  dealpulse check               what can be read and written\n"
         "  dealpulse sync                the first load\n"
-        "  dealpulse forecast            and: velocity, quality\n"
+        "  dealpulse forecast            and: velocity, quality, bottlenecks, funnel\n"
         "  dealpulse writeback plan      what it would write, once you switch it on\n"
         "  dealpulse run                 the daemon",
         markup=False,

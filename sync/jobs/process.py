@@ -1,7 +1,7 @@
 """Process: velocity, stages, cycle, criteria, bottlenecks, improvements, into their table."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, Final
@@ -11,14 +11,14 @@ import polars as pl
 from forecasting import cycle, exit_criteria, improvement, passages, velocity_change
 from forecasting.bottlenecks import Process, examine
 from forecasting.exit_criteria import CriterionResult, ExitCriterion
-from forecasting.history import stage_stays
+from forecasting.history import KEY, stage_stays
 from forecasting.sizes import size_bounds, with_size_class
 from forecasting.velocity import drivers
 from sync.config.process import Improvement
 from sync.config.process import Process as Settings
 from sync.jobs.context import Counts, JobContext
 from sync.jobs.inputs import Inputs, read_inputs
-from sync.mirror import process_results
+from sync.mirror import history_reads, process_results
 
 MONTHS: Final = 13
 MIXES: Final = ("pipeline", "team", "owner", "type", "size")
@@ -37,7 +37,9 @@ Rows = dict[str, list[dict[str, Any]]]
 def measure_process(ctx: JobContext, run_id: int) -> Counts:
     """Measure the sales process as of now and keep what was found with this run."""
     inputs = read_inputs(ctx)
-    rows = measured(inputs, ctx.config.process, ctx.notes)
+    keeps_history = ctx.source.capabilities.history
+    unread = history_reads.all_unread(ctx.engine, ctx.connection) if keeps_history else frozenset()
+    rows = measured(inputs, ctx.config.process, ctx.notes, unread)
     process_results.save(
         ctx.engine, run_id, ctx.connection, as_of=inputs.as_of, zone=inputs.zone, rows=rows
     )
@@ -45,10 +47,14 @@ def measure_process(ctx: JobContext, run_id: int) -> Counts:
     return {"measured": inputs.deals.height, "bottlenecks": len(shown)}
 
 
-def measured(inputs: Inputs, settings: Settings, notes: list[str]) -> Rows:
-    """Every subject's rows, as JSON values. `notes`: told what the settings name in vain."""
+def measured(
+    inputs: Inputs, settings: Settings, notes: list[str], unread: Collection[str] = frozenset()
+) -> Rows:
+    """Every subject's rows, as JSON values. `notes`: told what the settings name in vain.
+    `unread`: deals whose past the CRM has and the mirror has not yet.
+    """
     bounds = size_bounds(inputs.deals, [float(bound) for bound in settings.size_classes])
-    process = _process(inputs, bounds, settings.window_days)
+    process = _process(inputs, bounds, settings.window_days, unread)
     velocities = drivers(
         process.deals,
         as_of=inputs.as_of,
@@ -86,21 +92,30 @@ def measured(inputs: Inputs, settings: Settings, notes: list[str]) -> Rows:
     return {subject: [plain(row) for row in rows] for subject, rows in subjects.items()}
 
 
-def _process(inputs: Inputs, bounds: Sequence[float], window_days: int) -> Process:
+def _process(
+    inputs: Inputs, bounds: Sequence[float], window_days: int, unread: Collection[str]
+) -> Process:
+    """Of a deal whose past is not read the last stage is known at most: the lost would seem to have
+    come no further than the stage that they were lost in, and the won to have been in one alone.
+    """
     deals = with_size_class(inputs.deals, bounds)
+    waits = pl.col("deal_id").is_in(pl.Series(sorted(unread), dtype=pl.String).implode())
+    unseen = passages.begun_unseen(deals, inputs.changes) | deals.select(waits).to_series()
     stays = stage_stays(inputs.changes, deals, inputs.stages, inputs.as_of)
-    visited = passages.visits(stays, deals, inputs.stages)
+    seen = stays.join(deals.filter(unseen).select(*KEY), on=KEY, how="anti", maintain_order="left")
+    visited = passages.visits(seen, deals, inputs.stages)
     return Process(
         deals=deals,
         changes=inputs.changes,
         stages=inputs.stages,
-        stays=stays,
+        stays=seen,
         visited=visited,
         passed=passages.passages(visited, inputs.as_of),
         as_of=inputs.as_of,
         today=inputs.today,
         zone=inputs.zone,
         window_days=window_days,
+        unseen=unseen,
     )
 
 
@@ -119,8 +134,9 @@ def _basis(
         (problem == "missing").sum().alias("no_amount"),
         (problem == "no_rate").sum().alias("no_rate"),
     ).row(0, named=True)
-    with_history = process.visited["deal_id"].n_unique()
-    left_out = {**counts, "no_stage_history": counts["deals"] - with_history}
+    without = counts["deals"] - process.visited["deal_id"].n_unique()
+    unseen = 0 if process.unseen is None else int(process.unseen.sum())
+    left_out = {**counts, "history_unread": unseen, "no_stage_history": without - unseen}
     deals = left_out.pop("deals")
     return {
         "currency": inputs.currency,

@@ -79,6 +79,13 @@ def unread_ids(engine: Engine, connection: str, limit: int) -> Sequence[str]:
         return snapshot.execute(query).scalars().all()
 
 
+def all_unread(engine: Engine, connection: str) -> frozenset[str]:
+    """The living deals whose past is not there yet."""
+    query = select(deal_table.c.deal_id).where(_waiting(connection))
+    with reading(engine) as snapshot:
+        return frozenset(snapshot.execute(query).scalars())
+
+
 def associated(
     engine: Engine, connection: str, deal_ids: Sequence[str]
 ) -> Mapping[str, Mapping[str, Any]]:

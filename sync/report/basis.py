@@ -18,6 +18,9 @@ _LEFT_OUT: Final = {
     "no_amount": "{} deals without an amount are in no average value and no size class",
     "no_rate": "{} deals in a currency without an exchange rate are in no amount: "
     "set exchange_rates",
+    "history_unread": "{} deals whose way through the stages is not read from its beginning are in "
+    "no stage figure; where they are more than a few, stage figures lean to deals that never moved "
+    "and no stage or trait is judged",
     "no_stage_history": "{} deals without stage history are in no stage figure",
 }
 

@@ -20,7 +20,7 @@ _STAGE: Final = (
     Column("fell_out", "Fell out", Kind.COUNT),
     Column("still_in", "Still in", Kind.COUNT),
     Column("followed", "Followed", Kind.COUNT),
-    Column("converted", "Converted", Kind.COUNT),
+    Column("converted", "Converted", Kind.COUNT, on_screen=False),
     Column("conversion", "Conversion", Kind.SHARE),
     Column("low", "from", Kind.SHARE),
     Column("high", "to", Kind.SHARE),

@@ -1,5 +1,6 @@
 """Bottlenecks: what was planted is found and priced, and a sound company is left in peace."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench.process import PLANTED, recover
+from bench.companies import framed
+from bench.process import PLANTED, UNTIL, ZONE, process_of, recover
+from bench.process import TODAY as PRESENT
 from forecasting.bottlenecks import Process, examine
 from forecasting.bottlenecks.bottleneck import Window
 from forecasting.bottlenecks.suspects import dirty_pipeline, long_cycles, poor_data
@@ -19,6 +22,7 @@ from forecasting.history import stage_stays
 from forecasting.passages import passages, visits
 from forecasting.sizes import with_size_class
 from forecasting.velocity import Drivers, drivers
+from sync.sandbox.generator import CompanySettings, generate
 from tests.forecasting.frames import AS_OF, NO_CHANGES, STAGES, TODAY, change, changes, deals
 
 WINDOW = Window(365, Drivers(50, 1000, 0.25, 40), 365_000, 10_000)
@@ -34,6 +38,25 @@ def test_generated_companies_with_known_truth(name: str) -> None:
     assert found.win_rates["renewals"]
     held = [*found.win_rates.values(), *found.stage_days.values()]
     assert sum(held) >= 0.9 * len(held)
+
+
+@pytest.mark.parametrize(("share", "is_judged"), [(0.04, True), (0.08, False)])
+def test_while_many_deals_wait_for_their_past_no_stage_is_accused(
+    share: float, is_judged: bool
+) -> None:
+    settings = CompanySettings(slow_stage="demo_held", slow_factor=4.0)
+    company = generate(seed=7, until=UNTIL, years=2, deals=1500, settings=settings)
+    whole = process_of(framed(company, "generated"), window_days=3000)
+    unseen = pl.int_range(whole.deals.height, eager=True) < share * whole.deals.height
+    process = replace(whole, unseen=unseen)
+    velocities = drivers(
+        whole.deals, as_of=UNTIL, today=PRESENT, zone=ZONE, window_days=3000,
+        segments=("total", "pipeline"),
+    )  # fmt: skip
+    found = {each.code: each for each in examine(process, velocities, [])}
+    assert ("slow_stage" in found) == is_judged
+    assert (found["poor_data"].certainty != "too_few") == is_judged
+    assert (found["unclear_process"].certainty != "too_few") == is_judged
 
 
 def spells(exposed: int, others: int, rate: float, other_rate: float) -> pl.DataFrame:

@@ -12,7 +12,14 @@ import pytest
 
 from forecasting.cycle import cycle_table, effort_by_size
 from forecasting.history import stage_stays
-from forecasting.passages import cohorts, detours, passages, stage_table, visits
+from forecasting.passages import (
+    begun_unseen,
+    cohorts,
+    detours,
+    passages,
+    stage_table,
+    visits,
+)
 from forecasting.sizes import size_bounds, size_names, with_size_class
 from forecasting.velocity import drivers
 from tests.forecasting.frames import change, changes, deals, stage, stages
@@ -102,6 +109,27 @@ def test_skips_and_regressions() -> None:
     told = {row["stage_id"]: row for row in detours(visited, PIPELINE, since=BEGIN).to_dicts()}
     assert [told[name]["skipped"] for name in ("first", "second", "third")] == [0, 1, 0]
     assert [told[name]["taken_back"] for name in ("first", "second", "third")] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "day", "unseen"),
+    [
+        ("unknown", 12, True),  # all that the CRM tells at first: since when it is where it is
+        ("unknown", 0, False),  # never moved
+        ("human", 12, False),  # imported with an old date, and followed since
+        (None, 0, False),
+    ],
+)
+def test_a_way_that_is_known_from_its_middle_only(
+    source: str | None, day: int, unseen: bool
+) -> None:
+    moves = [
+        change("stage", "second", BEGIN + timedelta(days=day), deal_id="a", source=source),
+        change("stage", "third", BEGIN + timedelta(days=20), old="second", deal_id="a"),
+    ]
+    frame = deals({"deal_id": "a", "created_at": BEGIN}, {"deal_id": "b", "created_at": BEGIN})
+    history = changes(*(moves if source else []))
+    assert begun_unseen(frame, history).to_list() == [unseen, False]
 
 
 def test_cohorts_are_of_the_quarter_of_entry() -> None:

@@ -1,6 +1,7 @@
 """A company's contacts in the simulated Pipedrive: persons, leads, and what became of them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sync.sandbox.company import CompanyContact, Event
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 _LABELS = {"marketingqualifiedlead": "Warm", "salesqualifiedlead": "Hot"}
 _CUSTOMER = ("customer", "evangelist")
+_GIVEN_UP = timedelta(days=90)
+"""So long after the last that is known of them, deals that were leads are marked as lost."""
+
+_VALUE, _STEP, _STEPS = 20_000, 5_000, 9
 _SOURCES = {
     "ORGANIC_SEARCH": "Website visitors",
     "PAID_SEARCH": "Web forms",
@@ -56,6 +61,7 @@ class _Contact:
             elif event.field == "replied_at" and event.value:
                 at = datetime.fromisoformat(event.value)
                 self._crm.inbox.mail(self._person, incoming=True, at=at)
+        self._give_up()
 
     def _stage(self, event: Event) -> None:
         inbox, stage = self._crm.inbox, event.value
@@ -82,7 +88,16 @@ class _Contact:
 
     def _converted(self, at: datetime) -> Deal:
         self._deal = self._crm.deals.get(self._crm.inbox.convert(self._lead or "", at=at))
+        value = Decimal(_VALUE + _STEP * (self._person % _STEPS))
+        self._crm.writer.put(self._deal, "value", value, to_s(at), Actor(self._owner))
         return self._deal
+
+    def _give_up(self) -> None:
+        at = to_s(max(event.at for event in self._contact.events) + _GIVEN_UP)
+        deal = self._deal
+        if deal is not None and deal.status == "open" and at < self._crm.now():
+            self._crm.writer.lose(deal, at, Actor(self._owner), "No answer")
+            deal.update_time = at
 
     def _touch(self, kind: str, at: datetime) -> None:
         if self._deal is not None:
