@@ -119,6 +119,20 @@ def test_a_deal_that_was_lost_and_comes_back_is_not_behind() -> None:
         assert found(LATER + timedelta(days=day), *moves)["stage_quality"] == ""
 
 
+def test_another_deal_s_way_is_not_this_one_s() -> None:
+    """The deal before it had come further, in the same pipeline."""
+    moves = changes(
+        change("stage", "proposal", BIRTH, deal_id="d1"),
+        change("stage", "qualified", BIRTH, deal_id="d2"),
+    )
+    history = History(
+        deals({"created_at": BIRTH}, {"created_at": BIRTH}), moves, STAGES, OWNERS, zone=ZONE
+    )
+    rows, at = np.array([0, 1]), np.full(2, micros_of(LATER))
+    told = findings_then(history, rows, at, history.states(rows, at))
+    assert told["stage_quality"].to_list() == [0, 0]
+
+
 def everything() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Deals that are open now, one with each finding and a clean one; won ones to compare with."""
     differing: dict[str, list[dict[str, Any]]] = {

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from forecasting.history import deals_as_of, stage_stays
+from forecasting.snapshot import History
 from tests.forecasting.frames import (
     AS_OF,
     NO_CHANGES,
+    OWNERS,
     STAGES,
     ZONE,
     change,
@@ -95,6 +97,34 @@ def test_the_state_at_any_instant_is_what_a_replay_of_the_changes_gives(
                 expected = DAY[expected]
             name = "amount_text" if field == "amount" else COLUMN.get(field, field)
             assert state[name] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories(), st.integers(0, 9))
+def test_a_snapshot_for_the_methods_is_what_a_replay_gives(
+    rows: list[dict[str, Any]], hour: int
+) -> None:
+    """Status: as told, else as the stage says, else open. An owner without any history in the whole
+    account is taken as never changed; nothing else is taken from today.
+    """
+    t = BIRTH + timedelta(hours=hour)
+    today = three_deals().with_columns(currency=pl.lit(None, pl.String), owner_id=pl.lit("today"))
+    today = today.with_columns(amount=pl.lit(None, pl.Float64), close_date=date(2031, 1, 1))
+    known = History(today, changes(*rows), STAGES, OWNERS, zone=ZONE).snapshot(t).deals
+    assert known["deal_id"].to_list() == [
+        f"d{n}" for n, born in ((1, 0), (2, 2), (3, 4)) if born <= hour
+    ]
+    owners_told = any(row["field"] == "owner" for row in rows)
+    for state in known.iter_rows(named=True):
+        told = {field: replayed(rows, state["deal_id"], field, t) for field in VALUES}
+        value = {field: None if each == "unknown" else each for field, each in told.items()}
+        by_stage = value["stage"] if value["stage"] in ("won", "lost") else "open"
+        assert state["status"] == (value["status"] or by_stage)
+        assert state["stage_id"] == value["stage"]
+        assert state["forecast_category"] == value["forecast_category"]
+        assert state["owner_id"] == (value["owner"] if owners_told else "today")
+        assert state["close_date"] == (value["close_date"] and DAY[value["close_date"]])
+        assert state["amount"] == (value["amount"] and float(value["amount"]))
 
 
 @settings(max_examples=25, deadline=None)

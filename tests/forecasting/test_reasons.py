@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -32,6 +33,26 @@ def test_base_rate_and_contributions_are_the_stated_probability(horizon: float) 
     stated = dict(zip(facts["deal_id"], METHOD.chances(facts, horizon), strict=True))
     for deal_id, chance in summed.select("deal_id", "win_probability").iter_rows():
         assert chance == pytest.approx(stated[deal_id])
+
+
+def test_points_are_shared_out_by_log_odds() -> None:
+    """What lifts the odds twice as much has twice the points; what lowers them takes some away."""
+    told = contributions(METHOD, SNAPSHOT, 28.0)
+    facts = open_facts(SNAPSHOT)
+    curves, cells = METHOD.table_.curves_, METHOD.table_.cells(facts)
+    (base,) = curves.by(np.zeros(1, np.int64), 28.0)
+    adjustment = METHOD.adjustment(28.0)
+    assert adjustment is not None
+    parts = adjustment.contributions(facts, 28.0)
+    parts["stage"] = np.log(curves.by(cells, 28.0) / (1 - curves.by(cells, 28.0)))
+    parts["stage"] = parts["stage"] - np.log(base / (1 - base))
+    worth = (METHOD.chances(facts, 28.0) - base) / sum(parts.values())
+    assert (worth > 0).all()
+    for name, effect in parts.items():
+        points = told.filter(pl.col("attribute") == name).sort("deal_id")["points"]
+        assert points.to_list() == pytest.approx((effect * worth).tolist(), abs=1e-9)
+    assert np.ptp(parts["stage"]) > 0.1
+    assert facts["deal_id"].is_sorted()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
