@@ -21,6 +21,7 @@ from sync.cli.daemon import _work
 from sync.cli.daemon_status import daemon_status
 from sync.jobs import chain
 from sync.jobs.backtest import backtest_since
+from sync.jobs.forecasts import floor
 from sync.jobs.runner import Job, JobResult, run_job
 from sync.mirror import job_runs, schema
 from sync.mirror.backtests import last_definition, origin_rows
@@ -160,6 +161,46 @@ def test_the_assessment_after_it_goes_by_its_record(finished: App) -> None:
     report = forecast_report(finished.engine, "portal", Segment.TOTAL)
     assert methods(report) == {"combination"}
     assert any(row["past_origins"] for row in report.rows)
+
+
+def test_what_is_stored_tells_method_parameters_and_cut_off(finished: App) -> None:
+    """Of a prediction the parameters are those of the same run's forecasts."""
+    with finished.engine.connect() as connection:
+        made = connection.execute(select(schema.forecast)).mappings().all()
+        said = connection.execute(select(schema.prediction)).mappings().all()
+        scored = connection.execute(select(schema.backtest_score)).mappings().all()
+    parameters = {(row["method"], row["variant"]): row["parameters"] for row in made}
+    assert parameters["multivariable", "additive"] == {"learned": "additive", "prior_deals": 10.0}
+    assert parameters["historical", "mean"] == {"model": "mean"}
+    for row in (*made, *said, *scored):
+        assert START <= row["as_of"] < START + timedelta(seconds=1)  # the pull took a little
+    assert {(row["method"], row["variant"]) for row in said} <= set(parameters)
+    assert {row["job_run_id"] for row in said} <= {row["job_run_id"] for row in made}
+    tested = last_definition(finished.engine, "portal")
+    assert {row["definition"] for row in scored} == {tested}
+    latest = max(row["job_run_id"] for row in made)
+    assert {row["definition"] for row in made if row["job_run_id"] == latest} == {tested}
+
+
+def test_beside_a_forecast_stand_its_past_error_the_tests_and_the_floor(finished: App) -> None:
+    report = forecast_report(finished.engine, "portal", Segment.TOTAL)
+    shown = {column.label for column in report.columns if column.on_screen}
+    assert {"Past error", "Tests", "Floor", "P10", "P50", "P90"} <= shown
+    month = report.rows[0]
+    assert month["past_origins"] >= 3
+    assert month["past_wape"] > 0
+    assert month["floor"] > 0
+    assert month["sample"] > 0
+
+
+def test_the_floor_by_hand() -> None:
+    """Equal amounts: 0.8 / sqrt(wins to come), of which the won half is certain. Four wins to come
+    of eight: 0.8 / 2, half of it. Amounts of 0 and 200 (cv = 1) leave sqrt(2) times as much.
+    """
+    made = pl.DataFrame({"won_deals": [4, 4], "actual_deals": [8, 8]})
+    assert floor(made, pl.Series([100.0, 100.0])) == pytest.approx(0.2, rel=0.01)
+    assert floor(made, pl.Series([0.0, 200.0])) == pytest.approx(0.2 * 2**0.5, rel=0.01)
+    assert floor(made.with_columns(actual_deals=0), pl.Series([100.0])) is None
 
 
 def test_the_page_shows_the_chosen_forecast_alone(finished: App) -> None:
