@@ -3,15 +3,19 @@
 A window lets `limit * share` calls begin in any `interval_s`; the rest of the account's limit
 stays with the customer's other apps. Limits are learned from what the CRM says in its answers.
 
-The CRM counts a call when it arrives, which is somewhere between our sending it and its answer. So
-a call's place is free again one interval after its *answer*, not after its beginning: then no
-jitter of the network makes two of our windows overlap in the CRM's. And once a window is half used
-the calls are spread evenly over it, so that a long load is a steady stream instead of bursts; who
-comes late to a turn, because the machine was busy, may catch up.
+The CRM counts a call when it arrives, somewhere between our sending it and its answer. A place that
+is free one interval after the *answer* is therefore never refused; but where the interval is a
+second, as for searches, that gives away as much of the rate as an answer takes. There a place is
+held longer than the interval by as much as its call may have arrived later than others do: what
+its answer was later than the quickest. Should the CRM refuse a call all the same, the bucket goes
+by the answers for a while.
+
+Once a window is half used the calls are spread evenly over it, so that a long load is a steady
+stream instead of bursts; who comes late to a turn, because the machine was busy, may catch up.
 """
 
 import threading
-from collections import defaultdict
+from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -25,16 +29,24 @@ DAILY_RESERVE: Final = 0.05
 DAILY_RECHECK_S: Final = 900.0
 """After so long one call is let through, to learn whether the day's count has begun anew."""
 
-LONGEST_HOLD: Final = 1.08
-"""A place is held for so many intervals where the answer takes no longer than usual: with intervals
-of a second, waiting for answers would cost a fifth of the rate."""
+CERTAINTY: Final = 0.08
+"""This share of the rate is given away to be certain: an answer within so much of an interval is
+waited for."""
 
-LATE_S: Final = 0.15
-"""An answer later by more than this than the quickest one may have been counted as late as that,
-and its place is held so much longer."""
+GRAIN_S: Final = 0.01
+"""The quickest of a few answers is not the quickest possible, and threads are not woken at once."""
+
+RECENT: Final = 50
+"""The quickest one of so many,"""
+
+ACQUAINTED: Final = 20
+"""and of at least so many: as long as the line is not known, places are free by their answers."""
+
+WARY_S: Final = 600.0
+"""So long after a refusal every place is held until an interval after its answer."""
 
 CATCH_UP: Final = 0.1
-"""Turns of this share of an interval that nobody was there to take may be taken afterwards."""
+"""Turns of this share of an interval for which nobody or no place was there may be taken later."""
 
 UNSPACED_SHARE: Final = 0.5
 """So much of a window goes at once; a cycle's few calls never wait for each other."""
@@ -49,28 +61,95 @@ class Window:
 
 
 class Turn:
-    """One call's place in a window. `begins`, `free_at`: on the monotonic clock."""
+    """One call's place in a window. `begins`, `free_at`: on the monotonic clock, the latter once it
+    was answered; sent: it has begun."""
 
-    __slots__ = ("begins", "bucket", "free_at", "interval_s", "took_s")
+    __slots__ = ("answered_at", "begins", "bucket", "free_at", "sent")
 
-    def __init__(self, bucket: str, begins: float, interval_s: float) -> None:
+    def __init__(self, bucket: str, begins: float) -> None:
         self.bucket = bucket
-        self.interval_s = interval_s
-        self.took_s = float("inf")
-        self.begun(begins)
+        self.begins = begins
+        self.sent = False
+        self.answered_at: float | None = None
+        self.free_at = float("inf")
 
-    def begun(self, now: float) -> None:
-        """The call is sent now."""
-        self.begins = now
-        self.free_at = now + self.interval_s * LONGEST_HOLD
 
-    def answered(self, now: float, quickest_s: float) -> None:
-        """The CRM has counted it by now; other answers of late took `quickest_s` at least."""
-        self.took_s = max(0.0, now - self.begins)
-        late = self.took_s - quickest_s
-        if late > LATE_S:
-            self.free_at = max(self.free_at, self.begins + late + self.interval_s)
-        self.free_at = min(self.free_at, max(now, self.begins) + self.interval_s)
+class _Bucket:
+    """One bucket's window and the places in it. Not locked: the limiter is."""
+
+    def __init__(self, name: str, window: Window) -> None:
+        self.window = window
+        self._name = name
+        self._turns: list[Turn] = []
+        self._last = float("-inf")
+        self._closed_until = self._wary_until = float("-inf")
+        self._recent: deque[float] = deque(maxlen=RECENT)
+
+    def reserve(self, now: float, share: float) -> Turn:
+        """The next turn; one that need not wait is sent."""
+        self._turns = [turn for turn in self._turns if self._free_at(turn, now) > now]
+        allowed = self._allowed(share)
+        begins = due = max(now, self._closed_until, self._last)
+        if len(self._turns) >= max(1, allowed * UNSPACED_SHARE):
+            due = self._last + self.window.interval_s / allowed
+            begins = max(begins, due)
+        begins = max(begins, self._place_from(self._turns, now, allowed))
+        self._last = max(due, begins - self.window.interval_s * CATCH_UP)
+        turn = Turn(self._name, begins)
+        turn.sent = begins == now
+        self._turns.append(turn)
+        return turn
+
+    def begin(self, turn: Turn, now: float, share: float) -> None:
+        """Send the turn now, if it may be after all that has happened since it was reserved; else
+        it begins later."""
+        others = [other for other in self._turns if other.sent]
+        place_from = self._place_from(others, now, self._allowed(share))
+        turn.begins = max(now, self._closed_until, place_from)
+        turn.sent = turn.begins == now
+
+    def answered(self, turn: Turn, now: float) -> None:
+        turn.answered_at = max(turn.begins, now)
+        self._recent.append(turn.answered_at - turn.begins)
+        turn.free_at = self._free_if_answered(turn, turn.answered_at, now)
+
+    def refused(self, now: float, seconds: float) -> None:
+        self._closed_until = max(self._closed_until, now + seconds)
+        self._wary_until = now + WARY_S
+        for turn in self._turns:
+            if turn.answered_at is not None:
+                turn.free_at = self._free_if_answered(turn, turn.answered_at, now)
+
+    def used(self, now: float) -> float:
+        held = sum(turn.begins <= now < self._free_at(turn, now) for turn in self._turns)
+        return held / self.window.limit
+
+    def _allowed(self, share: float) -> int:
+        return max(1, int(self.window.limit * share))
+
+    def _place_from(self, turns: list[Turn], now: float, allowed: int) -> float:
+        """When so few of `turns` are left that one more is allowed."""
+        if len(turns) < allowed:
+            return float("-inf")
+        return sorted(self._free_at(turn, now) for turn in turns)[len(turns) - allowed]
+
+    def _free_at(self, turn: Turn, now: float) -> float:
+        """When the CRM counts the turn no more; of one without an answer, if that came now, or as
+        soon as others do."""
+        if turn.answered_at is not None:
+            return turn.free_at
+        soonest = turn.begins + min(self._recent, default=0.0)
+        return self._free_if_answered(turn, max(soonest, now) if turn.sent else soonest, now)
+
+    def _free_if_answered(self, turn: Turn, answered_at: float, now: float) -> float:
+        """One interval after the latest instant at which it may have been counted, measured by when
+        others are."""
+        took_s = answered_at - turn.begins
+        later_s = took_s
+        known = len(self._recent) >= ACQUAINTED and now >= self._wary_until
+        if known and took_s > self.window.interval_s * CERTAINTY:
+            later_s = min(took_s, took_s - min(self._recent) + GRAIN_S)
+        return turn.begins + later_s + self.window.interval_s
 
 
 class Limiter:
@@ -82,17 +161,14 @@ class Limiter:
     def __init__(self, *, share: float, clock: Clock) -> None:
         self._clock = clock
         self._share = share
-        self._windows: dict[str, Window] = {}
-        self._turns: defaultdict[str, list[Turn]] = defaultdict(list)
-        self._last: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
-        self._closed_until: defaultdict[str, float] = defaultdict(float)
+        self._buckets: dict[str, _Bucket] = {}
         self._spent_until = 0.0
         self._lock = threading.Lock()
 
     def declare(self, bucket: str, window: Window) -> None:
         """What to go by until the CRM tells; a bucket that is known already stays as it is."""
         with self._lock:
-            self._windows.setdefault(bucket, window)
+            self._buckets.setdefault(bucket, _Bucket(bucket, window))
 
     def acquire(self, bucket: str) -> Turn:
         """Wait for the declared bucket's next turn; hand it to `release` once there is an answer.
@@ -102,26 +178,24 @@ class Limiter:
         with self._lock:
             now = self._clock.monotonic()
             self._refuse_when_spent(now)
-            begins = self._next_turn(bucket, now)
-            turn = Turn(bucket, begins, self._windows[bucket].interval_s)
-            self._turns[bucket].append(turn)
-        if begins > now:
-            self._clock.sleep(begins - now)
-            with self._lock:  # a busy machine wakes us late
-                turn.begun(max(begins, self._clock.monotonic()))
+            turn = self._buckets[bucket].reserve(now, self._share)
+        while not turn.sent:
+            self._clock.sleep(turn.begins - now)
+            with self._lock:  # a busy machine wakes us late, and others' answers may be late too
+                now = max(turn.begins, self._clock.monotonic())
+                self._buckets[bucket].begin(turn, now, self._share)
         return turn
 
     def release(self, turn: Turn) -> None:
         """The call of this turn was answered, or will not be."""
         with self._lock:
-            quickest_s = min((other.took_s for other in self._turns[turn.bucket]), default=0.0)
-            turn.answered(self._clock.monotonic(), quickest_s)
+            self._buckets[turn.bucket].answered(turn, self._clock.monotonic())
 
     def learn(self, bucket: str, window: Window) -> None:
         """Take over the limit that the CRM states; nonsense (nothing allowed at all) is ignored."""
         if window.limit > 0 and window.interval_s > 0:
             with self._lock:
-                self._windows[bucket] = window
+                self._buckets.setdefault(bucket, _Bucket(bucket, window)).window = window
 
     def learn_daily(self, *, remaining: int, limit: int) -> None:
         """Note how many calls the account has left today."""
@@ -132,18 +206,13 @@ class Limiter:
     def close_for(self, bucket: str, seconds: float) -> None:
         """Nobody's turn comes within `seconds`: the CRM said that we were too fast."""
         with self._lock:
-            until = self._clock.monotonic() + seconds
-            self._closed_until[bucket] = max(self._closed_until[bucket], until)
+            self._buckets[bucket].refused(self._clock.monotonic(), seconds)
 
     def used(self) -> float:
         """How much of its fullest window the account has used up with our calls: 0-1."""
         with self._lock:
             now = self._clock.monotonic()
-            shares = [
-                sum(turn.begins <= now < turn.free_at for turn in turns)
-                / self._windows[bucket].limit
-                for bucket, turns in self._turns.items()
-            ]
+            shares = [bucket.used(now) for bucket in self._buckets.values()]
         return min(1.0, max(shares, default=0.0))
 
     def _refuse_when_spent(self, now: float) -> None:
@@ -153,19 +222,3 @@ class Limiter:
                 "your other apps. It goes on by itself when the day's count begins anew.",
                 retry_after=timedelta(seconds=self._spent_until - now),
             )
-
-    def _next_turn(self, bucket: str, now: float) -> float:
-        window = self._windows[bucket]
-        turns = [turn for turn in self._turns[bucket] if turn.free_at > now]
-        self._turns[bucket] = turns
-        allowed = max(1, int(window.limit * self._share))
-        last = self._last[bucket]
-        begins = due = max(now, self._closed_until[bucket], last)
-        if len(turns) >= max(1, allowed * UNSPACED_SHARE):
-            due = last + window.interval_s / allowed
-            begins = max(begins, due)
-        if len(turns) >= allowed:
-            begins = max(begins, sorted(turn.free_at for turn in turns)[len(turns) - allowed])
-        missed = begins == now and begins > due
-        self._last[bucket] = max(due, now - window.interval_s * CATCH_UP) if missed else begins
-        return begins
