@@ -86,6 +86,23 @@ def test_incident_05_rows_at_a_shared_millisecond_are_skipped(house: House) -> N
     assert house.difference() == {}
 
 
+def test_incident_05_a_window_begins_with_its_first_millisecond(house_of: Build) -> None:
+    """Changes that the index shows up to a quarter of an hour late; the window that is due to find
+    them begins at that very instant."""
+    house = loaded(house_of([deal(str(n)) for n in range(20)], index_lag_s=900.0))
+    house.pull()  # reaches far back, as once an hour: the next ones do not
+    house.clock.advance(seconds=1 - house.clock.now().microsecond / 1_000_000)
+    for deal_id in house.crm.deal_ids():
+        house.crm.edit(deal_id, {"amount": "2"})
+    lookback = house.app.config.connections[0].lookback_minutes
+    house.clock.advance(minutes=lookback)
+    house.pull()
+    assert house.difference() != {}
+    house.clock.advance(minutes=15)
+    house.pull()
+    assert house.difference() == {}
+
+
 def test_incident_06_uri_too_long_after_many_properties_were_added(house_of: Build) -> None:
     house = house_of(
         [deal(str(n)) for n in range(120)],

@@ -6,6 +6,7 @@ import pytest
 
 from sync.errors import AuthError, TransientError
 from sync.mirror import schema
+from sync.sandbox.store.tokens import ALL_SCOPES
 from tests.crm.conftest import deal
 from tests.incidents.conftest import Build, House
 
@@ -94,11 +95,36 @@ def test_incident_28_one_missing_scope_fails_the_whole_sync(house_of: Build) -> 
     house.crm.set_scopes(house.sandbox.token, ["oauth", "crm.objects.deals.read"])
     house.pull()
     assert house.difference() == {}
-    said = " ".join(house.context.notes)
-    assert "crm.objects.owners.read" in said
-    assert "settings.currencies.read" in said
     assert house.rows(schema.owner) == []
     assert len(house.rows(schema.stage)) == 4
+    missing = {"owners": "crm.objects.owners", "rates": "settings.currencies"} | {
+        f"{kind} of deals": f"crm.objects.{kind}" for kind in ("contacts", "companies")
+    }
+    for _ in range(2):  # a first load, and a pull of changes
+        notes = house.context.notes
+        for what, scope in missing.items():
+            assert any(what in note.lower() and f"{scope}.read" in note for note in notes), what
+        counts = {(row.contact_count, row.company_count) for row in house.held().values()}
+        assert counts == {(None, None)}
+        house.clock.advance(minutes=60)
+        edit_all(house)
+        house.pull()
+        assert house.difference() == {}
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("contacts", (None, 1)), ("companies", (2, None))])
+def test_incident_28_what_is_linked_is_left_out_by_kind(
+    house_of: Build, kind: str, counts: tuple[int | None, int | None]
+) -> None:
+    house = house_of([deal(key, contacts=2, companies=1) for key in "abc"])
+    house.crm.set_scopes(house.sandbox.token, ALL_SCOPES - {f"crm.objects.{kind}.read"})
+    for _ in range(2):
+        house.pull()
+        assert house.difference() == {}
+        held = {(row.contact_count, row.company_count) for row in house.held().values()}
+        assert held == {counts}
+        house.clock.advance(minutes=60)
+        edit_all(house)
 
 
 def test_incident_28_what_nothing_goes_without_is_said(house_of: Build) -> None:

@@ -8,28 +8,24 @@ from sync.sandbox.hubspot.batch import answer
 from sync.sandbox.hubspot.calls import Call, Reply
 from sync.sandbox.hubspot.errors import invalid, not_found
 from sync.sandbox.hubspot.objects import whole
+from sync.sandbox.hubspot.scopes import refuse_unseen, scope_of
 from sync.sandbox.hubspot.shape import paging
 from sync.sandbox.store.links import LINK_TYPES, OBJECT_NAMES, Link, LinkType
 
 PAGE_LIMIT, READ_LIMIT, LINK_LIMIT = 500, 1_000, 2_000
-_SCOPES = {
-    "deals": "crm.objects.deals",
-    "tasks": "crm.objects.contacts",
-    "contacts": "crm.objects.contacts",
-    "companies": "crm.objects.companies",
-}
 
 
 def read_scopes(call: Call) -> tuple[str, ...]:
-    return (f"{_SCOPES[OBJECT_NAMES[call.path['from_type']]]}.read",)
+    return (scope_of(OBJECT_NAMES[call.path["from_type"]], "read"),)
 
 
 def write_scopes(call: Call) -> tuple[str, ...]:
-    return (f"{_SCOPES[OBJECT_NAMES[call.path['from_type']]]}.write",)
+    return (scope_of(OBJECT_NAMES[call.path["from_type"]], "write"),)
 
 
 def read_links(call: Call) -> Reply:
     of, to, link_type = _types(call)
+    refuse_unseen(call, to)
     record_id = whole(call.path["object_id"], "objectId")
     if not _exists(call, of, record_id):
         raise not_found(f"Object not found: {record_id}", str(record_id))
@@ -48,6 +44,7 @@ def read_links(call: Call) -> Reply:
 def batch_read_links(call: Call) -> Reply:
     """One that does not exist makes it a 207."""
     of, to, link_type = _types(call)
+    refuse_unseen(call, to)
     results, errors = [], []
     for spec in call.inputs(READ_LIMIT):
         record_id = whole(str(spec.get("id", "")), "id")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sync.sandbox.hubspot.calls import Call
 from sync.sandbox.hubspot.errors import invalid
+from sync.sandbox.hubspot.scopes import refuse_unseen
 from sync.sandbox.store.instants import iso
 from sync.sandbox.store.kinds import Kind
 from sync.sandbox.store.links import LINK_TYPES, OBJECT_NAMES
@@ -71,6 +72,7 @@ class Shape:
         target = OBJECT_NAMES.get(name)
         if target is None or (self._kind.name, target) not in LINK_TYPES:
             raise invalid(f"Unable to infer object type from: {name}")
+        refuse_unseen(self._call, target)
         return target
 
     def _links(self, record: Record) -> dict[str, object]:
