@@ -6,11 +6,11 @@ Instants are aware and in UTC, amounts are Decimal, ids are strings as the CRM g
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from sync.crm.writing import CrmSink as CrmSink
 from sync.crm.writing import DealWrite as DealWrite
@@ -273,50 +273,15 @@ class HistoryPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A living deal as a list shows it. contact_count, company_count, contact_roles: None = not
-    told.
-
-    Its values tell states apart that share a date: CRMs change a deal twice in one instant.
+class ListPage:
+    """Some of all living deals as a list shows them: without our own values, with numbers and roles
+    of people only where they are told. `untold`: of SHOWN, what this list does not tell; of `extra`
+    it may tell a part. `removals`: ids that are known to be merged into one of the deals.
     """
 
-    deal_id: str
-    modified_at: datetime
-    name: str
-    pipeline_id: str | None
-    stage_id: str | None
-    owner_id: str | None
-    amount: Decimal | None
-    currency: str | None
-    close_date: datetime | None
-    contact_count: int | None = None
-    company_count: int | None = None
-    contact_roles: str | None = None
-
-    @staticmethod
-    def of(deal: Deal) -> "Listed":
-        return Listed(
-            deal_id=deal.deal_id,
-            modified_at=deal.modified_at,
-            name=deal.name,
-            pipeline_id=deal.pipeline_id,
-            stage_id=deal.stage_id,
-            owner_id=deal.owner_id,
-            amount=deal.amount,
-            currency=deal.currency,
-            close_date=deal.close_date,
-            contact_count=deal.contact_count,
-            company_count=deal.company_count,
-            contact_roles=deal.contact_roles,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """Some of all living deals. `removals`: ids that are known to be merged into one of them."""
-
-    deals: Sequence[Listed]
+    deals: Sequence[Deal]
     removals: Sequence[Removal] = ()
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +323,37 @@ class AccessCheck:
 KnownVersions = Callable[[Sequence[str]], Mapping[str, frozenset[datetime]]]
 """ids -> the `modified_at` values under which the mirror already holds their present state."""
 
-KnownStates = Callable[[Sequence[str]], Mapping[str, frozenset[Listed]]]
-"""deal ids -> what a list that need not be heeded would show of them, without numbers of people
-and companies."""
+SHOWN: Final = tuple(
+    entry.name
+    for entry in fields(Deal)
+    if entry.name not in ("deal_id", "modified_at", "own", "extra")
+    and entry.name not in ("contact_count", "company_count", "contact_roles")
+)
+"""By what, besides the date and `extra`, it is seen whether a deal is as the mirror holds it: CRMs
+change a deal twice in one instant. Not by our own values, which the mirror knows before it reads
+them, nor by its people, who move no date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A deal as the mirror holds it, and the dates under which that is its present state: its own,
+    and the one that our last write gave it."""
+
+    deal: Deal
+    dates: frozenset[datetime]
+
+    def is_shown_by(self, found: Deal) -> bool:
+        """Whether `found`, as a list or a search shows it, need not be read."""
+        told = found.extra.items()
+        return (
+            found.modified_at in self.dates
+            and all(getattr(found, name) == getattr(self.deal, name) for name in SHOWN)
+            and all(self.deal.extra.get(name) == value for name, value in told)
+        )
+
+
+KnownStates = Callable[[Sequence[str]], Mapping[str, Known]]
+"""deal ids -> those that the mirror holds as living."""
 
 
 class CrmSource(Protocol):

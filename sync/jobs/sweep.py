@@ -54,8 +54,7 @@ def listed(ctx: JobContext) -> Iterator[Listing]:
     with reconciling(ctx.engine, ctx.connection, since=at) as listing:
         done = 0
         for page in ctx.source.listing(started_at=at):
-            listing.add(page.deals)
-            listing.add_left(page.removals)
+            listing.add(page)
             done += len(page.deals)
             ctx.progress.step("listing", done, max(total, done))
             _stop_if_asked(ctx)
@@ -104,8 +103,9 @@ def unknown(ctx: JobContext, differences: Iterable[Difference]) -> Iterator[Diff
         ids = [found.deal_id for found in lot]
         known = read.known_states(ctx.engine, ctx.connection, ids)
         for found in lot:
-            dates = {state.modified_at for state in known.get(found.deal_id, frozenset())}
-            if found.why is not Why.OLDER or found.fields or found.listed_at not in dates:
+            held = known.get(found.deal_id)
+            ours = held is not None and found.listed_at in held.dates
+            if found.why is not Why.OLDER or found.fields or not ours:
                 yield found
 
 

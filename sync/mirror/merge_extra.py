@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Boolean, ColumnElement, Connection, Table, TextClause, literal_column, text
 
 from sync.mirror.merge_deals import incoming
 
@@ -15,6 +15,14 @@ def keep_untold(transaction: Connection, connection: str) -> None:
     transaction.execute(_KEEP[transaction.dialect.name], {"connection": connection})
 
 
+def extra_tells_more(shown: Table, dialect: str) -> ColumnElement[bool]:
+    """Whether `extra` of the table's row tells anything else than that of the joined deal does."""
+    return literal_column(
+        f"{_LAID[dialect].format(held='deal.extra', now=f'{shown.name}.extra')} <> deal.extra",
+        Boolean,
+    )
+
+
 def _statement(over: str, nothing: str) -> TextClause:
     merged = over.format(held=f"coalesce((SELECT deal.extra {_HELD}), {nothing})", now="i.extra")
     told = f"i.extra <> {nothing}"
@@ -22,8 +30,12 @@ def _statement(over: str, nothing: str) -> TextClause:
     return text(f"UPDATE {incoming.name} AS i SET extra = {merged} WHERE {told} OR {kept}")  # noqa: S608
 
 
-_KEEP: Final = {
+_LAID: Final = {
     # a JSON merge patch removes the keys whose new value is null
-    "sqlite": _statement("json_patch({held}, {now})", "'{}'"),
-    "postgresql": _statement("jsonb_strip_nulls({held} || {now})", "'{}'::jsonb"),
+    "sqlite": "json_patch({held}, {now})",
+    "postgresql": "jsonb_strip_nulls({held} || {now})",
+}
+_KEEP: Final = {
+    "sqlite": _statement(_LAID["sqlite"], "'{}'"),
+    "postgresql": _statement(_LAID["postgresql"], "'{}'::jsonb"),
 }

@@ -1,6 +1,5 @@
 """What other jobs ask of the mirror, deal by deal; frames.py reads whole tables."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -8,22 +7,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, and_, func, select
 
-from sync.crm.base import Cursor, Deal, DealStatus, Listed, RemovalReason
+from sync.crm.base import Cursor, Deal, DealStatus, Known, RemovalReason
 from sync.mirror import schema
 from sync.mirror.engine import reading
 from sync.mirror.upsert import chunks
 
 WRITTEN = ("written", "confirmed")
-_SEEN = (
-    "deal_id",
-    "name",
-    "pipeline_id",
-    "stage_id",
-    "owner_id",
-    "amount",
-    "currency",
-    "close_date",
-)
 _DEAL_COLUMNS = [schema.deal.c[field.name] for field in fields(Deal)]
 
 
@@ -68,36 +57,32 @@ def cursor(engine: Engine, connection: str, stream: str) -> Cursor | None:
     return state
 
 
-def known_states(
-    engine: Engine, connection: str, deal_ids: Sequence[str]
-) -> dict[str, frozenset[Listed]]:
-    """As what a deal may be listed and need not be read again: with the mirror's own date, and
-    with the one that our last write gave it. Deals marked as removed are left out: one that is
-    listed again has to be read."""
+def known_states(engine: Engine, connection: str, deal_ids: Sequence[str]) -> dict[str, Known]:
+    """Deals marked as removed are left out: one that is listed again has to be read."""
     deal, journal = schema.deal, schema.write_journal
-    states: defaultdict[str, set[Listed]] = defaultdict(set)
-    facts = [deal.c[name] for name in _SEEN]
+    known: dict[str, Known] = {}
     with reading(engine) as snapshot:
         for some in chunks(deal_ids):
-            ours = (deal.c.connection == connection, deal.c.deal_id.in_(some))
-            echoes = (
+            last = (
                 select(func.max(journal.c.id))
                 .where(journal.c.connection == connection, journal.c.deal_id.in_(some))
                 .where(journal.c.echo_modified_at.is_not(None))
                 .group_by(journal.c.deal_id)
             )
-            echo = journal.join(
-                deal, and_(deal.c.connection == connection, deal.c.deal_id == journal.c.deal_id)
+            echoes = select(journal.c.deal_id, journal.c.echo_modified_at)
+            echo = {
+                row.deal_id: row.echo_modified_at
+                for row in snapshot.execute(echoes.where(journal.c.id.in_(last)))
+            }
+            living = select(*_DEAL_COLUMNS).where(
+                deal.c.connection == connection,
+                deal.c.deal_id.in_(some),
+                deal.c.removed_at.is_(None),
             )
-            for query in (
-                select(deal.c.modified_at, *facts).where(*ours),
-                select(journal.c.echo_modified_at.label("modified_at"), *facts)
-                .select_from(echo)
-                .where(journal.c.id.in_(echoes)),
-            ):
-                for row in snapshot.execute(query.where(deal.c.removed_at.is_(None))):
-                    states[row.deal_id].add(Listed(**row._asdict()))
-    return {deal_id: frozenset(known) for deal_id, known in states.items()}
+            for found in map(_deal, snapshot.execute(living)):
+                dates = {found.modified_at, echo.get(found.deal_id, found.modified_at)}
+                known[found.deal_id] = Known(found, frozenset(dates))
+    return known
 
 
 def deals_by_id(engine: Engine, connection: str, deal_ids: Iterable[str]) -> dict[str, Deal]:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
-    Integer,
     MetaData,
     Select,
     String,
@@ -33,15 +32,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from sync.crm.base import Listed, Removal, RemovalReason
+from sync.crm.base import SHOWN, ListPage, Removal, RemovalReason
 from sync.mirror.database_errors import translated
 from sync.mirror.engine import pulling, writing
+from sync.mirror.merge_deals import NAMES
+from sync.mirror.merge_extra import extra_tells_more
+from sync.mirror.plain_rows import PlainRows, json_text
 from sync.mirror.schema import deal
-from sync.mirror.types import Exact, Instant
-from sync.mirror.upsert import insert, storable
+from sync.mirror.staging import insert_new_rows
+from sync.mirror.types import Instant
+from sync.mirror.upsert import insert
 
 PAGE: Final = 5_000
-COMPARED: Final = (
+_FIRST: Final = (
     "pipeline_id",
     "stage_id",
     "amount",
@@ -50,23 +53,16 @@ COMPARED: Final = (
     "owner_id",
     "name",
 )
-"""What a difference is reported of."""
+COMPARED: Final = (*_FIRST, *(name for name in SHOWN if name not in _FIRST))
+"""What a difference is reported of, besides `extra`."""
 
-_TOLD: Final = {"contact_count": Integer, "company_count": Integer, "contact_roles": String}
+_TOLD: Final = ("contact_count", "company_count", "contact_roles")
 
+_rows = PlainRows(deal, NAMES)
 _listed = Table(
     "listed_deal",
     MetaData(),
-    Column("deal_id", String, primary_key=True),
-    Column("modified_at", Instant, nullable=False),
-    Column("name", String, nullable=False),
-    Column("pipeline_id", String),
-    Column("stage_id", String),
-    Column("owner_id", String),
-    Column("amount", Exact),
-    Column("currency", String),
-    Column("close_date", Instant),
-    *(Column(name, kind) for name, kind in _TOLD.items()),
+    *(Column(name, deal.c[name].type, primary_key=name == "deal_id") for name in NAMES),
     prefixes=["TEMPORARY"],
 )
 _left = Table(
@@ -96,9 +92,9 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A deal that is not in the mirror as the CRM lists it. `fields`: of COMPARED, those that
-    differ, as (name, in the CRM, in the mirror). listed_at: modified then, None where it is gone.
-    left_as: why it is gone, where the CRM says so.
+    """A deal that is not in the mirror as the CRM lists it. `fields`: of COMPARED and `extra`
+    those that differ, as (name, in the CRM, in the mirror). listed_at: modified then, None where it
+    is gone. left_as: why it is gone, where the CRM says so.
     """
 
     deal_id: str
@@ -153,11 +149,13 @@ class Listing:
         self._database = database
         self._connection = connection
         self._since = since
+        self._untold: frozenset[str] = frozenset()
 
-    def add(self, deals: Sequence[Listed]) -> None:
-        rows = [_row(found) for found in deals]
+    def add(self, page: ListPage) -> None:
+        self._untold |= page.untold
         with self._database.begin():
-            _insert_new(self._database, _listed, rows)
+            insert_new_rows(self._database, _listed, NAMES, _rows(page.deals))
+        self.add_left(page.removals)
 
     def add_left(self, removals: Sequence[Removal]) -> None:
         """Deals that are known to be archived, or merged; what was said first counts."""
@@ -192,14 +190,18 @@ class Listing:
     def differing(self) -> Iterator[Difference]:
         """Deals to be read again, by id; gone ones are not among them."""
         same = and_(deal.c.connection == self._connection, deal.c.deal_id == _listed.c.deal_id)
-        differs = or_(*(_listed.c[n].is_distinct_from(deal.c[n]) for n in COMPARED))
+        compared = [name for name in COMPARED if name not in self._untold]
+        differs = or_(
+            *(_listed.c[name].is_distinct_from(deal.c[name]) for name in compared),
+            extra_tells_more(_listed, self._database.dialect.name),
+        )
         query = (
             select(
                 _listed,
                 deal.c.deal_id.label("held"),
                 deal.c.removed_at,
                 deal.c.modified_at.label("held_at"),
-                *(deal.c[name].label(f"held_{name}") for name in COMPARED),
+                *(deal.c[name].label(f"held_{name}") for name in (*COMPARED, "extra")),
             )
             .select_from(_listed.outerjoin(deal, same))
             .where(
@@ -211,7 +213,7 @@ class Listing:
                 )
             )
         )
-        return map(_difference, self._by_id(query, _listed.c.deal_id))
+        return (_difference(row, compared) for row in self._by_id(query, _listed.c.deal_id))
 
     def gone(self) -> Iterator[Difference]:
         """Living deals of the mirror that the CRM does not list; `left_as`: where that is known."""
@@ -324,11 +326,6 @@ class Listing:
         return sums
 
 
-def _row(found: Listed) -> dict[str, Any]:
-    values = {column.name: getattr(found, column.name) for column in _listed.c}
-    return {k: storable(value) if isinstance(value, str) else value for k, value in values.items()}
-
-
 def _insert_new(database: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         database.execute(insert(database, table).on_conflict_do_nothing(), rows)
@@ -342,13 +339,17 @@ def _same(one: Table, other: Table) -> ColumnElement[bool]:
     return one.c.deal_id == other.c.deal_id
 
 
-def _difference(row: Any) -> Difference:
+def _difference(row: Any, compared: Sequence[str]) -> Difference:
     if row.held is None:
         return Difference(row.deal_id, Why.MISSING, row.name, row.modified_at)
+    here = {name: getattr(row, name) for name in compared}
+    held = {name: getattr(row, f"held_{name}") for name in compared}
+    for name, value in row.extra.items():
+        here[f"extra.{name}"], held[f"extra.{name}"] = value, row.held_extra.get(name)
     fields = tuple(
-        (name, _text(here), _text(held))
-        for name in COMPARED
-        if (here := getattr(row, name)) != (held := getattr(row, f"held_{name}"))
+        (name, _text(value), _text(held[name]))
+        for name, value in here.items()
+        if value != held[name]
     )
     if row.removed_at is not None:
         why = Why.REMOVED
@@ -357,7 +358,9 @@ def _difference(row: Any) -> Difference:
     return Difference(row.deal_id, why, row.name, row.modified_at, fields)
 
 
-def _text(value: str | Decimal | datetime | None) -> str | None:
+def _text(value: Any) -> str | None:
     if isinstance(value, datetime):
         return value.isoformat()
-    return f"{value:f}" if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value if value is None or isinstance(value, str) else json_text(value)

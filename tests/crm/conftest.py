@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from sync.crm.base import Change, Cursor, Deal, DealPage, Listed, Removal
+from sync.crm.base import Change, Cursor, Deal, DealPage, Known, Removal
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.sink import HubSpotSink
 from sync.crm.hubspot.source import HubSpotSource
@@ -92,10 +92,9 @@ class Mirror:
         for found in page.deals:
             self.changes[found.deal_id] = [c for c in page.changes if c.deal_id == found.deal_id]
 
-    def known(self, deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
-        held = (Listed.of(self.deals[i]) for i in deal_ids if i in self.deals)
-        states = (replace(deal, contact_count=None, company_count=None) for deal in held)
-        return {state.deal_id: frozenset({state}) for state in states}
+    def known(self, deal_ids: Sequence[str]) -> Mapping[str, Known]:
+        held = (self.deals[i] for i in deal_ids if i in self.deals)
+        return {deal.deal_id: Known(deal, frozenset({deal.modified_at})) for deal in held}
 
 
 class Portal:

@@ -7,9 +7,10 @@ from itertools import islice
 
 import pytest
 
-from sync.crm.base import DealStatus, Field, Listed, RemovalReason
+from sync.crm.base import DealStatus, Field, Known, RemovalReason
 from sync.crm.hubspot import values
-from tests.crm.conftest import CREATED, LOOKBACK, Open, Portal, deal
+from sync.crm.hubspot.source import HubSpotSource
+from tests.crm.conftest import CREATED, LOOKBACK, OWN, Open, Portal, deal
 from tests.fake_clock import START
 
 
@@ -125,6 +126,40 @@ def test_two_changes_within_one_millisecond_are_two(portal: Portal) -> None:
     assert c in portal.mirror.deals
 
 
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"hs_next_step": "Call back"},
+        {"hs_manual_forecast_category": "COMMIT"},
+        {"dealtype": "newbusiness"},
+        {"description": "second"},
+    ],
+    ids=str,
+)
+def test_whatever_the_second_of_them_changes(portal: Portal, there: dict[str, str]) -> None:
+    portal.source = HubSpotSource(
+        "main",
+        portal.client,
+        lookback=LOOKBACK,
+        own_properties=OWN,
+        extra_properties=["description"],
+        clock=portal.clock,
+    )
+    loaded(portal)
+    a = portal.crm.id_of("a")
+    portal.crm.edit(a, {"description": "first"})
+    portal.pull()
+    before = portal.mirror.deals[a]
+    portal.crm.edit(a, there)
+    portal.clock.advance(seconds=30)
+    [page] = portal.pull()
+    assert [found.deal_id for found in page.deals] == [a]
+    assert portal.mirror.deals[a].modified_at == before.modified_at
+    assert portal.mirror.deals[a] != before
+    [page] = portal.pull()
+    assert page.deals == []
+
+
 def test_a_bulk_job_of_one_instant_is_paged_by_id(portal_of: Open) -> None:
     portal = loaded(portal_of(deal(str(n)) for n in range(450)))
     for n in range(450):
@@ -235,7 +270,7 @@ def test_a_deal_that_vanishes_between_search_and_read_is_simply_absent(portal: P
     for deal_id in (a, b):
         portal.crm.edit(deal_id, {"amount": "7"})
 
-    def known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
+    def known(deal_ids: Sequence[str]) -> Mapping[str, Known]:
         portal.crm.archive(a)  # after the search, before the read
         return {}
 

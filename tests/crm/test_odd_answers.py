@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.crm.base import Deal, DealPage, Listed
+from sync.crm.base import Deal, DealPage, Known
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
@@ -68,7 +68,7 @@ def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
         source.close()
 
 
-def nothing_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
+def nothing_known(deal_ids: Sequence[str]) -> Mapping[str, Known]:
     return {}
 
 

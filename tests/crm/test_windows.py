@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sync.crm.base import DealPage, Listed
-from sync.crm.hubspot import census, values
+from sync.crm.base import DealPage, Known
+from sync.crm.hubspot import values
 from sync.crm.hubspot.changes import CLOCK_GRAIN, INDEX_LAG, SETTLE_EVERY, Window
 from tests.crm.conftest import CREATED, LOOKBACK, Open, Portal, deal
 from tests.fake_clock import START, FakeClock
@@ -35,15 +35,14 @@ def test_12_000_deals_changed_in_one_millisecond_are_all_found_once(portal_of: O
     """More than a search ever shows. The mirror knows of all but the last of them."""
     portal = portal_of((deal(str(n)) for n in range(12_000)), rate_limit=None)
     ids = portal.crm.deal_ids()
+    portal.pull()
+    portal.sent()
     portal.mirror.cursor = {"since": values.iso(CREATED)}
     asked: list[str] = []
 
-    def known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
+    def known(deal_ids: Sequence[str]) -> Mapping[str, Known]:
         asked.extend(deal_ids)
-        held = set(deal_ids) - {ids[-1]}
-        shown = ({"id": i, "properties": portal.crm.deal(i)} for i in held)
-        states = (census.state(record, "NOK") for record in shown)
-        return {state.deal_id: frozenset({state}) for state in states}
+        return portal.mirror.known([i for i in deal_ids if i != ids[-1]])
 
     started = portal.clock.now()
     pages = list(portal.source.deals(portal.mirror.cursor, started_at=started, known=known))

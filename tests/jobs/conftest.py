@@ -81,18 +81,25 @@ Build = Callable[..., House]
 
 @pytest.fixture
 def house_of(tmp_path: Path, database_url: str, clock: FakeClock) -> Iterator[Build]:
-    """A house whose CRM has these deals; nothing is pulled yet. `extra`: of its configuration."""
+    """A house whose CRM has these deals; nothing is pulled yet. `extra`: of its configuration;
+    `connection`: of the connection's."""
     with ExitStack() as stack:
 
         def build(
             deals: Iterable[CompanyDeal],
             extra: dict[str, object] | None = None,
+            connection: dict[str, object] | None = None,
             **behaviour: Any,
         ) -> House:
             switches = Behaviour(**{"rate_limit": None, **behaviour})
             sandbox = stack.enter_context(serve(company(deals), clock=clock, behaviour=switches))
             installation = Installation(
-                tmp_path, sandbox.url, sandbox.token, database_url, extra=extra or {}
+                tmp_path,
+                sandbox.url,
+                sandbox.token,
+                database_url,
+                extra=extra or {},
+                connection=connection or {},
             )
             app = stack.enter_context(installation.write().app(clock))
             return House(sandbox, installation, app, clock)

@@ -60,7 +60,7 @@ def test_each_difference_is_named_with_its_reason_and_nothing_is_changed(house: 
     assert {row["agrees"] for row in totals.rows} == {"yes", "no"}
     told = {row["deal_id"]: (row["why"], row["differs"]) for row in deals.rows}
     assert told[house.crm.id_of("2")][1] == "amount: 1000, 7"
-    assert told[house.crm.id_of("3")][1] == "stage: offer, new"
+    assert told[house.crm.id_of("3")][1] == "stage: offer, new; stage_probability: 0.6, 0.2"
     assert told[house.crm.id_of("4")][0] == "archived in the CRM"
 
 

@@ -90,12 +90,18 @@ def test_a_change_that_the_search_never_showed_is_found(house: House) -> None:
         ("close_date", {"closedate": "2027-05-31T12:00:00Z"}),
         ("amount", {"amount": "7"}),
         ("stage_id", {"dealstage": "offer"}),
+        ("next_step", {"hs_next_step": "Call back"}),
+        ("forecast_category", {"hs_manual_forecast_category": "COMMIT"}),
+        ("extra", {"description": "second"}),
     ],
 )
 def test_a_second_change_of_one_millisecond_that_no_pull_saw(
-    house: House, column: str, there: dict[str, str]
+    house_of: Build, column: str, there: dict[str, str]
 ) -> None:
     """The mirror holds the first one, and so the date that both have."""
+    house = house_of([deal("4"), deal("5")], connection={"extra_properties": ["description"]})
+    house.pull()
+    house.clock.advance(minutes=5)
     deal_id = house.crm.id_of("4")
     if "hubspot_owner_id" in there:
         there = {"hubspot_owner_id": house.crm.owner_id("102")}

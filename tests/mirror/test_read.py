@@ -1,12 +1,11 @@
 """What the mirror answers about versions, counts, and our own values in the CRM."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from sync.crm.base import DealStatus, Listed, Removal, RemovalReason, Unparsed
+from sync.crm.base import DealStatus, Known, Removal, RemovalReason, Unparsed
 from sync.mirror import read, schema
 from sync.mirror.engine import writing
 from sync.mirror.job_runs import start_run
@@ -43,11 +42,9 @@ def test_known_states_are_the_mirrors_with_its_date_and_that_of_our_last_write(
     journal(engine, "2", "e", connection="other", echo_modified_at=minutes(9))
     journal(engine, "gone", "f", echo_modified_at=minutes(9))
     asked = ["1", "2", "gone", "never seen"]
-    shown = (Listed.of(deal(key)) for key in "12")
-    one, two = (replace(state, contact_count=None, company_count=None) for state in shown)
     assert read.known_states(engine, "acme", asked) == {
-        "1": frozenset({one, replace(one, modified_at=minutes(8))}),
-        "2": frozenset({replace(two, modified_at=minutes(3))}),
+        "1": Known(deal("1"), frozenset({deal("1").modified_at, minutes(8)})),
+        "2": Known(deal("2", modified_at=minutes(3)), frozenset({minutes(3)})),
     }
     assert read.known_states(engine, "acme", []) == {}
 

@@ -19,7 +19,6 @@ from sync.crm.base import (
     FieldDefinition,
     HistoryPage,
     KnownStates,
-    Listed,
     ListPage,
     Owner,
     Pipeline,
@@ -214,7 +213,7 @@ class FileSource:
         living = [held for held in self._book.all() if held.removed_at is None]
         for start in range(0, len(living), PAGE):
             page = living[start : start + PAGE]
-            yield ListPage([Listed.of(self._deal(held, mapping)) for held in page])
+            yield ListPage([self._deal(held, mapping) for held in page])
 
     def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
         """Never asked for: a file tells no history."""

@@ -5,11 +5,13 @@ A role is the label of the association between the deal and the contact.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from sync.crm.hubspot import mapping
 from sync.crm.hubspot.answers import Json
 from sync.crm.hubspot.client import HubSpotClient
+from sync.crm.hubspot.in_flight import in_flight
 from sync.crm.hubspot.limits import ASSOCIATIONS
 from sync.crm.hubspot.listing import chunks, next_after, records, refuse_half_answers
 from sync.errors import AuthError, PermanentError
@@ -90,16 +92,21 @@ class Associations:
     def _read(self, kinds: Iterable[str], deal_ids: Sequence[str]) -> Associated:
         counts: Counts = {}
         roles = None
-        for kind in kinds:
-            try:
-                found = self._read_kind(kind, deal_ids)
-            except AuthError as error:
-                self.give_up(error)
+        for kind, found in in_flight(partial(self._permitted, deal_ids), kinds):
+            if isinstance(found, AuthError):
+                if kind in self._kinds:
+                    self.give_up(found)
                 continue
             counts[kind] = {deal_id: len(ids) for deal_id, ids in found.ids.items()}
             if kind == _CONTACTS and self._roles:
                 roles = {i: "\n".join(sorted(labels)) for i, labels in found.labels.items()}
         return Associated(counts, roles)
+
+    def _permitted(self, deal_ids: Sequence[str], kind: str) -> _Found | AuthError:
+        try:
+            return self._read_kind(kind, deal_ids)
+        except AuthError as error:
+            return error
 
     def _read_kind(self, kind: str, deal_ids: Iterable[str]) -> _Found:
         found = _Found()

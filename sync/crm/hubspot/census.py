@@ -1,48 +1,32 @@
 """Every deal with the little that tells whether the mirror holds the same, and the recycle bin."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
-from sync.crm.base import BinPage, Listed, ListPage, Removal
-from sync.crm.hubspot import mapping, values
+from sync.crm.base import BinPage, KnownStates, ListPage, Removal
+from sync.crm.hubspot import mapping
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.associations import BATCH, Associated, Associations, Counts
+from sync.crm.hubspot.associations import BATCH, Associations
 from sync.crm.hubspot.client import HubSpotClient, Query
-from sync.crm.hubspot.deal_calls import LIST_LIMIT, modified_at
+from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls, modified_at
 from sync.crm.hubspot.listing import pages
-from sync.crm.hubspot.values import Doubts
+from sync.crm.hubspot.mapping import Surroundings
 from sync.errors import AuthError
 
-STATE: Final = (
-    "hs_lastmodifieddate",
-    "dealname",
-    "pipeline",
-    "dealstage",
-    "hubspot_owner_id",
-    "amount",
-    "deal_currency_code",
-    "closedate",
-)
-"""What `state` is made of."""
-
-_LISTED: Final = (*STATE, "hs_merged_object_ids")
-_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BIN: Final = "the list of archived deals"
 
 
-def listing(
-    client: HubSpotClient, home_currency: str, *, roles: bool = False
-) -> Iterator[ListPage]:
+def listing(calls: DealCalls, around: Surroundings, *, roles: bool = False) -> Iterator[ListPage]:
     """All living deals by ascending id. Associations come along: they move no modification date,
     so that only a list finds what changed of them. roles: those of contacts, too."""
+    client = calls.client
     associations = Associations(client, roles=roles)
     after: str | None = None
     while True:
         query: Query = [
             ("limit", str(LIST_LIMIT)),
-            ("properties", ",".join(_LISTED)),
+            ("properties", ",".join(calls.selection().shown)),
             *([("associations", associations.asked)] if associations.asked else []),
         ]
         try:
@@ -50,11 +34,8 @@ def listing(
                 client, client.paths.deals, query, what="the list of all deals", after=after
             )
             for page, following in _lots(listed) if roles else listed:
-                found = associations.listed(page)
-                yield ListPage(
-                    [_listed(record, home_currency, found) for record in page],
-                    [gone for record in page for gone in mapping.merged_away(record, _at(record))],
-                )
+                found = mapping.deals(page, around, *associations.listed(page))
+                yield ListPage(found.deals, found.removals)
                 after = following
         except AuthError as error:
             associations.give_up(error)
@@ -95,36 +76,16 @@ def _lots(
             lot = []
 
 
-def state(record: Json, home_currency: str) -> Listed:
-    """What a list or a search shows of a deal, read as `mapping` reads it."""
-    deal_id, doubts = str(record["id"]), Doubts(str(record["id"]))
-    props = record.get("properties") or {}
-    return Listed(
-        deal_id=deal_id,
-        modified_at=_at(record),
-        name=values.text(props.get("dealname")) or "",
-        pipeline_id=values.text(props.get("pipeline")),
-        stage_id=values.text(props.get("dealstage")),
-        owner_id=values.text(props.get("hubspot_owner_id")),
-        amount=doubts.parse("amount", values.number, props.get("amount")),
-        currency=(values.text(props.get("deal_currency_code")) or home_currency).upper(),
-        close_date=doubts.parse("close_date", values.instant, props.get("closedate")),
-    )
-
-
-def _listed(record: Json, home_currency: str, found: Associated) -> Listed:
-    seen = state(record, home_currency)
-    return replace(
-        seen,
-        contact_count=_count(found.counts, "contacts", seen.deal_id),
-        company_count=_count(found.counts, "companies", seen.deal_id),
-        contact_roles=None if found.roles is None else found.roles.get(seen.deal_id, ""),
-    )
-
-
-def _at(record: Json) -> datetime:
-    return modified_at(record) or _NEVER
-
-
-def _count(counts: Counts, kind: str, deal_id: str) -> int | None:
-    return counts[kind].get(deal_id, 0) if kind in counts else None
+def unknown(hits: Sequence[Json], known: KnownStates, around: Surroundings) -> list[str]:
+    """Of the deals that a search shows those that the mirror does not hold so, or without a
+    date."""
+    dated = {str(hit["id"]) for hit in hits if modified_at(hit)}
+    shown = mapping.deals(hits, around, {}).deals
+    held = known([deal.deal_id for deal in shown])
+    return [
+        deal.deal_id
+        for deal in shown
+        if not (
+            deal.deal_id in dated and deal.deal_id in held and held[deal.deal_id].is_shown_by(deal)
+        )
+    ]

@@ -4,7 +4,7 @@ Not by date: a bulk job can give more deals one instant than a search ever shows
 window: what changes while it is read belongs to the next one.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -28,18 +28,13 @@ PAGE: Final = 1000
 """Changed deals that are committed together; their associations fit into one request."""
 
 
-Known = Callable[[Sequence[str]], Mapping[str, frozenset[Hashable]]]
-"""ids -> the states under which the mirror already holds the present one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a hit shows: the `properties` that are asked for, and the `state` that they tell, None =
-    a date is missing. A date alone does not tell states apart: two changes within a millisecond
-    have the same."""
+    """What is done with hits: they show `properties`, by which `unknown` tells the ids of those
+    that the mirror does not hold yet."""
 
     properties: Sequence[str]
-    state: Callable[[Json], Hashable | None]
+    unknown: Callable[[Sequence[Json]], Sequence[str]]
 
 
 class Calls(Protocol):
@@ -98,9 +93,7 @@ class Window:
         return {"since": values.iso(self.until), "settled": values.iso(settled)}
 
 
-def changed(
-    calls: Calls, window: Window, known: Known, seen: Seen
-) -> Iterator[tuple[Cursor, list[Json]]]:
+def changed(calls: Calls, window: Window, seen: Seen) -> Iterator[tuple[Cursor, list[Json]]]:
     """The deals of the window that the mirror does not know yet, with their history, and after
     each lot where to resume."""
     waiting: list[str] = []
@@ -108,7 +101,7 @@ def changed(
     while more:
         hits, more = _page(calls, window, seen)
         within = [hit for hit in hits if _is_within(hit, window, calls.modified)]
-        waiting += _unknown(within, known, seen)
+        waiting += seen.unknown(within) if within else ()
         if more:
             window = replace(window, last=_furthest(hits, window.last))
         if not more or len(waiting) >= PAGE:
@@ -143,13 +136,6 @@ def _is_within(hit: Json, window: Window, modified: str) -> bool:
     """Whether it was not changed since the window closed; then the next one has it."""
     at = modified_at(hit, modified)
     return at is None or at <= window.until + CLOCK_GRAIN
-
-
-def _unknown(hits: Sequence[Json], known: Known, seen: Seen) -> list[str]:
-    """The records whose found state the mirror does not hold yet."""
-    found = {str(hit["id"]): seen.state(hit) for hit in hits}
-    held = known(list(found)) if found else {}
-    return [i for i, state in found.items() if state not in held.get(i, frozenset())]
 
 
 def _furthest(hits: Sequence[Json], last: str | None) -> str:

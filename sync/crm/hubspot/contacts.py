@@ -53,7 +53,12 @@ _COUNTERS: Final = (
 READ: Final = "2"
 """Raised whenever more is asked of a contact: a mirror that was filled with less is filled anew."""
 
-_SEEN: Final = Seen((MODIFIED,), lambda hit: modified_at(hit, MODIFIED))
+
+def unknown(hits: Sequence[Json], known: KnownVersions) -> list[str]:
+    """The contacts that the mirror does not hold under the date that is shown, or without one."""
+    found = {str(hit["id"]): modified_at(hit, MODIFIED) for hit in hits}
+    held = known(list(found))
+    return [i for i, at in found.items() if at is None or at not in held.get(i, ())]
 
 
 class ContactCalls:
@@ -135,7 +140,8 @@ class HubSpotContacts:
             yield from self._load(cursor)
             return
         window = Window.of(cursor, now=now, lookback=self._lookback)
-        for behind, found in changes.changed(self._calls, window, known, _SEEN):
+        seen = Seen((MODIFIED,), partial(unknown, known=known))
+        for behind, found in changes.changed(self._calls, window, seen):
             yield page({**behind, "read": READ}, found, self._own)
 
     def lead_ids(self) -> Iterator[Sequence[str]]:

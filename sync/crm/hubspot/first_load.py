@@ -26,6 +26,8 @@ from sync.errors import PermanentError
 
 LOT: Final = 1000
 """Deals committed together, where there are many."""
+SEARCH_LOT: Final = 500
+"""The same of searches: there a lot is kept until its associations are there."""
 LOTS: Final = 100
 """A load has at least about so many lots, so that a kill costs little of it."""
 ONE_CURSOR: Final = 10 * LIST_LIMIT
@@ -146,7 +148,8 @@ class FirstLoad:
                 state = _other_way(state, why)
 
     def _reading(self, state: LoadState) -> SideBySide:
-        lot = min(max(state.known.total // LOTS, LIST_LIMIT), LOT)
+        most = SEARCH_LOT if state.way == SEARCH else LOT
+        lot = min(max(state.known.total // LOTS, LIST_LIMIT), most)
         reader: Reader
         if state.way == RANGES:
             reader = ByIdRanges(self.calls, self.associations)

@@ -17,8 +17,8 @@ from sync.crm.hubspot.side_by_side import Extent, OutOfOrder, Page
 
 LIST_THREADS: Final = 6
 """190 requests in 10 s at up to 300 ms an answer."""
-SEARCH_THREADS: Final = 3
-"""5 requests a second at up to 600 ms an answer."""
+SEARCH_THREADS: Final = 4
+"""5 requests a second at up to 800 ms an answer."""
 
 _LISTING: Final = "the list of deals"
 _SEARCH: Final = "the search for all deals"

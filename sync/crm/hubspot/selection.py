@@ -87,6 +87,17 @@ class Selection:
         return self.names if self.fits_an_address else self.plain
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """As many as a GET may name, for where some will do."""
+        room, names = ADDRESS_CHARS, []
+        for name in self.names:
+            room -= len(name) + len("%2C")
+            if room < 0:
+                break
+            names.append(name)
+        return tuple(names)
+
+    @property
     def unlisted(self) -> tuple[str, ...]:
         listed = frozenset(self.listed)
         return tuple(name for name in self.names if name not in listed)

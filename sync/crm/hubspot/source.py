@@ -4,8 +4,10 @@ Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
@@ -36,10 +38,10 @@ from sync.crm.hubspot import (
     values,
 )
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.associations import Associations
+from sync.crm.hubspot.associations import Associated, Associations
 from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
-from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls, modified_at
+from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls
 from sync.crm.hubspot.first_load import FirstLoad, Loaded, LoadState
 from sync.crm.hubspot.history import HISTORY_FIELDS
 from sync.crm.hubspot.listing import pages, records
@@ -152,15 +154,16 @@ class HubSpotSource:
         return census.bin_page(self._client, after, started_at)
 
     def listing(self, *, started_at: datetime) -> Iterator[ListPage]:
-        home = (self._account or self.account()).home_currency
-        return census.listing(self._client, home, roles=self._roles)
+        return census.listing(self._calls, self._surroundings(), roles=self._roles)
 
     def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
         return backfill.histories(self._calls, deal_ids, self._surroundings())
 
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self._calls.read(deal_ids, history=history)
-        page = self._page({}, found, Associations(self._client, roles=self._roles))
+        associations = Associations(self._client, roles=self._roles)
+        told = associations.read([str(record["id"]) for record in found])
+        page = self._page({}, found, told, associations.left_out)
         return replace(page, history_read=history)
 
     def close(self) -> None:
@@ -173,9 +176,10 @@ class HubSpotSource:
         while True:
             try:
                 state = state or load.begin(since)
-                for loaded in load.run(state):
+                for loaded, told in self._told(load.run(state), associations):
                     state = loaded.state
-                    yield self._page(state.cursor(), loaded.records, associations, load=loaded)
+                    page = self._page(state.cursor(), loaded.records, told, associations.left_out)
+                    yield replace(page, notes=(loaded.note,), history_read=False)
             except AuthError as error:
                 associations.give_up(error)
             else:
@@ -183,23 +187,37 @@ class HubSpotSource:
 
     def _changes(self, window: Window, known: KnownStates) -> Iterator[DealPage]:
         associations = Associations(self._client, roles=self._roles)
-        home = (self._account or self.account()).home_currency
-        seen = Seen(census.STATE, lambda hit: census.state(hit, home) if modified_at(hit) else None)
-        for cursor, found in changes.changed(self._calls, window, known, seen):
-            yield self._page(cursor, found, associations)
+        unknown = partial(census.unknown, known=known, around=self._surroundings())
+        seen = Seen(self._selection().shown, unknown)
+        for cursor, found in changes.changed(self._calls, window, seen):
+            told = associations.read([str(record["id"]) for record in found])
+            yield self._page(cursor, found, told, associations.left_out)
+
+    def _told(
+        self, lots: Iterator[Loaded], associations: Associations
+    ) -> Iterator[tuple[Loaded, Associated]]:
+        """Lots with their associations. Where these take requests of their own, the lot waits for
+        them while the next one is being loaded."""
+        waiting: tuple[Loaded, Future[Associated]] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="associations") as pool:
+            for loaded in lots:
+                if waiting is not None:
+                    yield waiting[0], waiting[1].result()
+                    waiting = None
+                if loaded.listed and not self._roles:
+                    yield loaded, associations.listed(loaded.records)
+                else:
+                    waiting = loaded, pool.submit(_associated, loaded, associations)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
 
     def _page(
         self,
         cursor: Cursor,
         found: Sequence[Json],
-        associations: Associations,
-        *,
-        load: Loaded | None = None,
+        told: Associated,
+        left_out: Sequence[str],
     ) -> DealPage:
-        if load is not None and load.listed:
-            told = associations.listed(found)
-        else:
-            told = associations.read([str(record["id"]) for record in found])
         mapped = mapping.deals(found, self._surroundings(), *told) if found else mapping.Mapped()
         return DealPage(
             cursor=cursor,
@@ -207,9 +225,7 @@ class HubSpotSource:
             changes=mapped.changes,
             removals=mapped.removals,
             unparsed=mapped.unparsed,
-            left_out=(*self._extra.now().left_out, *associations.left_out),
-            notes=() if load is None else (load.note,),
-            history_read=load is None,
+            left_out=(*self._extra.now().left_out, *left_out),
         )
 
     def _surroundings(self) -> Surroundings:
@@ -220,3 +236,9 @@ class HubSpotSource:
 
     def _selection(self) -> Selection:
         return Selection(self._plain, self._extra.now().fields)
+
+
+def _associated(loaded: Loaded, associations: Associations) -> Associated:
+    if loaded.listed:
+        return associations.listed(loaded.records)
+    return associations.read([str(record["id"]) for record in loaded.records])

@@ -33,6 +33,9 @@ INCLUDED: Final = (
 )
 """What v2 gives of a deal only when asked, at no extra cost."""
 
+BY_ACTIVITIES: Final = frozenset({"next_activity_at", "last_activity_at", "last_contacted_at"})
+"""What is not known of a deal before its activities are read."""
+
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -94,14 +94,20 @@ class Reader:
         return [record for record in found if str(record["id"]) in asked]
 
     def mapped(
-        self, found: Sequence[Json], known: KnownStates, *, with_activities: bool = True
+        self,
+        found: Sequence[Json],
+        known: KnownStates | None = None,
+        *,
+        with_activities: bool = True,
     ) -> Mapped:
+        """known: which deals are not new, None = all of them."""
         if not found:
             return Mapped()
         self._meet(found)
         around = self.surroundings(found)
         dates = self.activities.dates(self.client, found, around.zone) if with_activities else {}
-        held = frozenset(known([str(record["id"]) for record in found]))
+        ids = [str(record["id"]) for record in found]
+        held = frozenset(ids if known is None else known(ids))
         return mapping.deals(found, around, dates, known=held)
 
     def _meet(self, found: Iterable[Json]) -> None:

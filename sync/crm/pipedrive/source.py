@@ -1,7 +1,6 @@
 """Reading Pipedrive. Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -13,14 +12,12 @@ from sync.crm.base import (
     BinPage,
     Capabilities,
     Cursor,
-    Deal,
     DealPage,
     DealStatus,
     ExchangeRate,
     FieldDefinition,
     HistoryPage,
     KnownStates,
-    Listed,
     ListPage,
     Owner,
     Pipeline,
@@ -147,8 +144,10 @@ class PipedriveSource:
             query = {**self.reader.deal_query(), "sort_by": "id", "sort_direction": "asc"}
             for page, _ in pages(self._client, path, query, what="the list of all deals"):
                 living = [r for r in page if path == paths.DEALS or r.get("status") != "open"]
-                mapped = self.reader.mapped(living, _all_known, with_activities=False)
-                yield ListPage([_listed(deal) for deal in mapped.deals])
+                mapped = self.reader.mapped(living, with_activities=False)
+                for deal in mapped.deals:  # people are told where a deal is looked up alone
+                    deal.contact_count = deal.company_count = None
+                yield ListPage(mapped.deals, untold=mapping.BY_ACTIVITIES)
 
     def histories(self, deal_ids: Sequence[str]) -> Iterator[HistoryPage]:
         """Never asked for: changelogs come with the pulls, as far as tokens go."""
@@ -161,17 +160,8 @@ class PipedriveSource:
         if missing:
             archived = self.reader.by_id(missing, path=paths.ARCHIVED)
             found += [r for r in archived if r.get("status") != DealStatus.OPEN]
-        mapped = self.reader.mapped(found, _all_known)
+        mapped = self.reader.mapped(found)
         return DealPage(cursor={}, deals=mapped.deals, unparsed=mapped.unparsed)
 
     def close(self) -> None:
         self._client.close()
-
-
-def _listed(deal: Deal) -> Listed:
-    """Pipedrive tells people of a deal only where it is looked up alone."""
-    return replace(Listed.of(deal), contact_count=None, company_count=None)
-
-
-def _all_known(deal_ids: Sequence[str]) -> Mapping[str, frozenset[Listed]]:
-    return dict.fromkeys(deal_ids, frozenset())
