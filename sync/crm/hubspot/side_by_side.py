@@ -106,7 +106,10 @@ class SideBySide:
         self._error: BaseException | None = None
         self._closed = False
         self._busy = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._arrival = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._part_to_take = threading.Condition(self._lock)
 
     def lots(self) -> Iterator[Lot]:
         """Raises the first error of any reader. Closing the iterator ends the readers; what they
@@ -119,9 +122,9 @@ class SideBySide:
         try:
             yield from self._gathered()
         finally:
-            with self._changed:
+            with self._lock:
                 self._closed = True
-                self._changed.notify_all()
+                self._wake_all()
             pool.shutdown()
 
     def _gathered(self) -> Iterator[Lot]:
@@ -135,19 +138,24 @@ class SideBySide:
         yield Lot(records, self._left())
 
     def _next_arrival(self) -> _Arrival | None:
-        with self._changed:
+        with self._lock:
             while not self._arrived and self._busy and self._error is None:
-                self._changed.wait()
+                self._arrival.wait()
             if self._error is not None:
                 raise self._error
             if not self._arrived:
                 return None
             arrival = self._arrived.popleft()
-            self._changed.notify_all()
+            if len(self._arrived) <= AHEAD:  # before that, readers would be woken for nothing
+                self._room.notify_all()
             return arrival
 
+    def _wake_all(self) -> None:
+        for waiting in (self._arrival, self._room, self._part_to_take):
+            waiting.notify_all()
+
     def _left(self) -> list[Span]:
-        with self._changed:
+        with self._lock:
             self._parts = [part for part in self._parts if part.handed is not None]
             return [Span(part.handed or "", part.end) for part in self._parts]
 
@@ -157,15 +165,15 @@ class SideBySide:
                 pass
 
     def _ended(self, reader: Future[None]) -> None:
-        with self._changed:
+        with self._lock:
             self._error = self._error or reader.exception()
             self._busy -= 1
-            self._changed.notify_all()
+            self._wake_all()
 
     def _take(self) -> _Part | None:
         """A part that nobody reads, or half of the largest one, once any is worth it; None when all
         is read."""
-        with self._changed:
+        with self._lock:
             while not self._closed and self._error is None:
                 part = self._waiting.popleft() if self._waiting else self._half()
                 if part is not None:
@@ -173,7 +181,7 @@ class SideBySide:
                     return part
                 if not self._reading:
                     return None
-                self._changed.wait()
+                self._part_to_take.wait()
             return None
 
     def _half(self) -> _Part | None:
@@ -203,7 +211,7 @@ class SideBySide:
 
     def _hand_over(self, part: _Part, page: Page) -> bool:
         """Add what belongs to the part to what has arrived; whether the part is finished."""
-        with self._changed:
+        with self._lock:
             records, following = page
             if part.end is not None:
                 if records and int(records[-1]["id"]) >= part.end:
@@ -220,7 +228,8 @@ class SideBySide:
                     part.density = len(records) / max(1, covered)
                 part.fetched = following
             self._arrived.append(_Arrival(part, records, following))
-            self._changed.notify_all()
+            self._arrival.notify()
+            self._part_to_take.notify_all()
             while len(self._arrived) > AHEAD and not self._closed and self._error is None:
-                self._changed.wait()
+                self._room.wait()
             return following is None or self._closed or self._error is not None

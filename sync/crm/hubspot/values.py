@@ -35,7 +35,7 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASC
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}([, \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.ASCII)
 _USUAL_NUMBERS: Final = re.compile(r"(?>(?:0|-?[1-9]\d{0,14}+)(?:\.\d{1,15}+)?+\n)*+", re.ASCII)
 """One a line, each as `plain` writes it but for zeros behind the point."""
-_USUAL_INSTANT: Final = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", 19: ".", 23: "Z"}
+_USUAL_INSTANT: Final = {4: b"-", 7: b"-", 10: b"T", 13: b":", 16: b":", 19: b".", 23: b"Z"}
 """Where `2026-04-30T09:44:37.845Z` has what; `2026-04-30T09:44:37Z` is as usual."""
 _WIDTH: Final = 24
 _DIGITS: Final = 30
@@ -205,11 +205,11 @@ def _usual_instants(filled: list[str]) -> list[str] | None:
         return None
     if len(widths) > 1 or _WIDTH not in widths:
         filled = [raw if len(raw) == _WIDTH else f"{raw[:-1]}.000{raw[-1]}" for raw in filled]
-    one = "".join(filled)
-    if any(one[at::_WIDTH] != sign * len(filled) for at, sign in _USUAL_INSTANT.items()):
-        return None
     try:
+        one = "".join(filled).encode("ascii")
+        if any(one[at::_WIDTH] != sign * len(filled) for at, sign in _USUAL_INSTANT.items()):
+            return None
         all(map(datetime.fromisoformat, filled))
     except ValueError:
         return None
-    return None if "T24" in one else "\n".join(filled).replace("Z", "000Z").split("\n")
+    return None if b"T24" in one else "\n".join(filled).replace("Z", "000Z").split("\n")
