@@ -264,6 +264,7 @@ class App:
             clock=self.clock,
             rates=rates_for(self.config, known.home_currency if known else None),
             memory=memory,
+            reads_leads=settings.leads.enabled,
         )
         sink = PipedriveSink(settings.name, client, FieldMap(client, specs, state), source.reader)
         follow_ups = PipedriveFollowUps(client, source.reader, state)

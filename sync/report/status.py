@@ -40,12 +40,19 @@ def mirror_report(engine: Engine, connection: str, time_zone: str | None = None)
         if pulled_at is not None
         else "No pull has finished yet: `dealpulse sync` does the first load, or goes on with it."
     )
+    rows, sample, left_out = _holdings(engine, connection)
     return Report(
         title=connection,
         columns=_MIRROR,
-        rows=_holdings(engine, connection),
+        rows=rows,
         facts={
             "connection": connection,
+            "definition": "what the mirror holds: deals that are in the CRM by their status, those "
+            "that are gone from it by how",
+            "as_of": pulled_at,
+            "cut_off": pulled_at,
+            "sample": sample,
+            "left_out": left_out,
             "account": account.account_id if account else None,
             "currency": account.home_currency if account else None,
             "time_zone": zone if account else None,
@@ -66,7 +73,10 @@ def _last_pull(engine: Engine, connection: str) -> datetime | None:
     return pulled_at
 
 
-def _holdings(engine: Engine, connection: str) -> list[dict[str, object]]:
+def _holdings(
+    engine: Engine, connection: str
+) -> tuple[list[dict[str, object]], int, dict[str, int]]:
+    """What there is, how many deals are counted, and why the others are not."""
     deal, change, finding, alert = (
         schema.deal,
         schema.deal_change,
@@ -97,7 +107,7 @@ def _holdings(engine: Engine, connection: str) -> list[dict[str, object]]:
             .where(alert.c.connection == connection, alert.c.state == "raised")
         )
     counted = {row[0]: row[1] for row in by_status}
-    return [
+    rows: list[dict[str, object]] = [
         *(
             {"what": f"{status} deals", "number": counted.get(status, 0)}
             for status in ("open", "won", "lost")
@@ -107,6 +117,7 @@ def _holdings(engine: Engine, connection: str) -> list[dict[str, object]]:
         {"what": "findings", "number": findings},
         {"what": "open alerts", "number": alerts},
     ]
+    return rows, sum(counted.values()), {row[0]: row[1] for row in removed}
 
 
 def runs_report(engine: Engine, connections: Sequence[str], time_zone: str | None = None) -> Report:

@@ -50,6 +50,15 @@ class HttpWorld(World):
     def gone(self) -> list[str]:
         return self._binned
 
+    @property
+    def leads(self) -> Mapping[str, str]:
+        """A contact's key -> the id of its lead."""
+        raise NotImplementedError
+
+    def call(self, lead_id: str) -> None:
+        """Somebody talks with the lead, now."""
+        raise NotImplementedError
+
 
 class HubSpotWorld(HttpWorld):
     kind = "hubspot"
@@ -57,6 +66,14 @@ class HubSpotWorld(HttpWorld):
     def __init__(self, home: Path, clock: FakeClock, name: str, sandbox: Sandbox) -> None:
         super().__init__(home, clock, name, sandbox)
         self.crm = sandbox.crm
+
+    @property
+    def leads(self) -> Mapping[str, str]:
+        return self.crm.contacts.ids
+
+    def call(self, lead_id: str) -> None:
+        now = self.clock.now().isoformat()
+        self.crm.contacts.set(lead_id, {"notes_last_contacted": now})
 
     def writes(self) -> int:
         return sum(r.method == "POST" and "/batch/update" in r.path for r in self.sandbox.requests)
@@ -130,6 +147,13 @@ class PipedriveWorld(HttpWorld):
         super().__init__(home, clock, name, sandbox)
         self.crm = sandbox.crm
         self.more["daily_budget_tokens"] = 10_000_000
+
+    @property
+    def leads(self) -> Mapping[str, str]:
+        return self.crm.inbox.ids
+
+    def call(self, lead_id: str) -> None:
+        self.crm.inbox.call(lead_id)
 
     def writes(self) -> int:
         return sum(r.method == "PATCH" and "/deals/" in r.path for r in self.sandbox.requests)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sync.crm.pipedrive.access import check
 from sync.crm.pipedrive.credentials import ApiToken
 from sync.errors import AuthError
 from tests.crm_pipedrive.conftest import Account, oauth
@@ -27,6 +28,16 @@ def test_missing_scopes_are_named_one_by_one(account: Account) -> None:
     assert "activities:full" in remedies["activities"]
     assert "goals:read" in remedies["goals"]
     assert "deals" not in remedies
+
+
+def test_whether_leads_may_be_read_is_tried_where_they_are(account: Account) -> None:
+    leads = {"leads", "archived leads", "persons"}
+    assert not leads & {c.what for c in account.source.check()}
+    assert {c.what for c in check(account.client, reads_leads=True) if c.ok} >= leads
+    account.reconnect(oauth(account, scopes=("base", "deals:full", "leads:read")))
+    found = {c.what: c for c in check(account.client, reads_leads=True)}
+    assert (found["leads"].ok, found["leads"].needed_for) == (True, "the funnel")
+    assert "contacts:read" in found["persons"].remedy
 
 
 def test_a_refused_token_ends_the_check(account: Account) -> None:

@@ -31,6 +31,9 @@ def test_a_pipedrive_account_has_a_funnel_and_knows_who_waits(
         ).write()
         with installation.app(clock) as app:
             results = run_jobs(app)
+            (connection,) = app.config.connections
+            tried = {check.what: check.ok for check in app.connected(connection).source.check()}
+            assert {tried.get(what) for what in ("leads", "archived leads", "persons")} == {True}
         crm = sandbox.crm
         sold = [deal for deal in crm.deals if deal.source_lead_id]
     assert results[chain.LEADS.name].counts["leads"] == len(company.contacts) == 120

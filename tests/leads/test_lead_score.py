@@ -152,3 +152,30 @@ def test_the_published_points_table_is_the_one_in_force() -> None:
     for name, table in lead_classes.POINTS.items():
         assert f"| `{name}` | {' / '.join(map(str, table))} |" in text
     assert sum(max(table) for table in lead_classes.POINTS.values()) == 100
+
+
+def test_where_learning_is_no_better_the_table_speaks_and_says_why() -> None:
+    """Who converts is drawn by lot, on any day as likely: plenty to test on, nothing to learn."""
+    company, lot = drawn(5, MANY), np.random.default_rng(11)
+    waits = [timedelta(days=float(days)) for days in lot.exponential(900, company.leads.height)]
+    reached = company.leads.select(
+        "lead_id",
+        field=pl.lit("stage"),
+        value=pl.lit(GOAL),
+        changed_at=pl.col("created_at") + pl.Series(waits, dtype=pl.Duration("us")),
+        ordinal=pl.lit(99, pl.Int64),
+    ).filter(pl.col("changed_at") <= UNTIL)
+    kept = (pl.col("field") != "stage") | (pl.col("value") == "lead")
+    changes = pl.concat([company.changes.filter(kept), reached])
+    aimless = Drawn(company.leads, changes, company.chance, company.came)
+    model = learned(aimless)
+    assert model.converted > 100
+    assert (model.basis, model.why) == ("points", "points_as_good")
+    ours, table = model.tested["learned"], model.tested["points"]
+    assert ours.brier is not None
+    assert table.brier is not None
+    assert ours.brier_skill is not None
+    assert ours.brier >= table.brier or ours.brier_skill <= 0
+    told = score(model, now(aimless))
+    points = lead_classes.points(lead_classes.codes(now(aimless), model.names))
+    assert told["score"].to_list() == sum(points.values(), np.zeros(told.height)).tolist()

@@ -1,6 +1,7 @@
 """What the token may do, tried with the cheapest request for each."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from sync.crm.base import AccessCheck
@@ -13,18 +14,14 @@ _ONE: Final[Query] = {"limit": "1"}
 Try = Callable[[], str]
 
 
-def check(client: PipedriveClient) -> list[AccessCheck]:
+def check(client: PipedriveClient, *, reads_leads: bool = False) -> list[AccessCheck]:
     """One result per permission; raises AuthError where the token itself is refused."""
-    return [_tried(what, attempt, use) for what, attempt, use in _attempts(client)]
+    attempts = [*_attempts(client), *(_of_leads(client) if reads_leads else ())]
+    return [_tried(what, attempt, use) for what, attempt, use in attempts]
 
 
 def _attempts(client: PipedriveClient) -> Iterator[tuple[str, Try, str]]:
-    def listed(path: str, what: str, query: Query = _ONE) -> Try:
-        def attempt() -> str:
-            client.get(path, query, what=what)
-            return "readable"
-
-        return attempt
+    listed = partial(_listed, client)
 
     def account() -> str:
         me = client.get(paths.ME, what="the token's user")["data"]
@@ -51,6 +48,23 @@ def _attempts(client: PipedriveClient) -> Iterator[tuple[str, Try, str]]:
     goals = {"type.name": "deals_won"}
     yield "goals", listed(paths.GOALS, "the goals", goals), "goals set in Pipedrive"
     yield "daily tokens", budget, "reading"
+
+
+def _of_leads(client: PipedriveClient) -> Iterator[tuple[str, Try, str]]:
+    for path, what, use in (
+        (paths.LEADS, "leads", "the funnel"),
+        (paths.ARCHIVED_LEADS, "archived leads", "the funnel"),
+        (paths.PERSONS, "persons", "mails with leads"),
+    ):
+        yield what, _listed(client, path, f"the {what}"), use
+
+
+def _listed(client: PipedriveClient, path: str, what: str, query: Query = _ONE) -> Try:
+    def attempt() -> str:
+        client.get(path, query, what=what)
+        return "readable"
+
+    return attempt
 
 
 def _tried(what: str, attempt: Try, use: str) -> AccessCheck:

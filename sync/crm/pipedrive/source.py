@@ -44,7 +44,8 @@ class PipedriveSource:
     lookback: how far each list is read behind its last reading. rescan_open: how often all open
     deals are read again. own_properties: ours, which are read back with each deal. rates: the
     customer's own exchange rates. state: what outlives the process. history_per_pull: changelogs
-    at most. memory: shared by the pulls of one process, to ask for little twice.
+    at most. memory: shared by the pulls of one process, to ask for little twice. reads_leads:
+    whether `check` tries that too.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class PipedriveSource:
         rates: Mapping[str, Decimal] | None = None,
         history_per_pull: int = 250,
         memory: Memory | None = None,
+        reads_leads: bool = False,
     ) -> None:
         self._connection = connection
+        self._reads_leads = reads_leads
         self._client = client
         self._habits = Habits(lookback, rescan_open, history_per_pull)
         self.reader = Reader(
@@ -87,7 +90,7 @@ class PipedriveSource:
 
     def check(self) -> Sequence[AccessCheck]:
         """Raises AuthError where the token itself is refused: nothing else could be tried."""
-        return access.check(self._client)
+        return access.check(self._client, reads_leads=self._reads_leads)
 
     def account(self) -> Account:
         return self.reader.account()
