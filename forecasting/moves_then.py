@@ -4,12 +4,14 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from forecasting.history import AT_CREATION
 from forecasting.tracks import Bools, Ints, Track, Tracks
 
 _BORN_US: Final = int(AT_CREATION.total_seconds() * 1e6)
+_Places = npt.NDArray[np.int32]
 _SET_BY_PEOPLE: Final = ("amount", "close_date", "owner")
 
 
@@ -74,14 +76,16 @@ class MovesThen:
         pipeline, place = _places(track.values, self._stages)
         placed = place >= 0
         # what is no open stage of a pipeline lies where the deal was before
-        last = np.maximum.accumulate(np.where(placed, np.arange(len(place)), 0))
+        last = np.maximum.accumulate(np.where(placed, np.arange(len(place), dtype=np.int32), 0))
         pipeline = pipeline[last] if len(last) else pipeline
         other = np.ones(len(place), np.bool_)
         other[1:] = pipeline[1:] != pipeline[:-1]
         other[_begins(track)] = True
-        run = np.cumsum(other) * (place.max(initial=0) + 2)
-        furthest = np.maximum.accumulate(run + place) - run if len(run) else run
-        return np.append(placed & (furthest > place), False)
+        # a stretch of one deal in one pipeline begins above all places of the one before
+        height = np.cumsum(other) * (int(place.max(initial=0)) + 2)
+        height += place
+        furthest = np.maximum.accumulate(height) if len(height) else height
+        return np.append(placed & (furthest > height), False)
 
 
 def _begins(track: Track) -> Ints:
@@ -89,7 +93,7 @@ def _begins(track: Track) -> Ints:
     return track.first[:-1][np.diff(track.first) > 0]
 
 
-def _places(stage: pl.Series, stages: pl.DataFrame) -> tuple[Ints, Ints]:
+def _places(stage: pl.Series, stages: pl.DataFrame) -> tuple[_Places, _Places]:
     """Number of each stage's pipeline and its place among the open stages there, -1 for none."""
     order = (
         stages.filter(~pl.col("is_closed"))
@@ -102,12 +106,12 @@ def _places(stage: pl.Series, stages: pl.DataFrame) -> tuple[Ints, Ints]:
     )
     known = order["stage_id"].to_list()
 
-    def numbers(column: str) -> Ints:
+    def numbers(column: str) -> _Places:
         told = stage.replace_strict(
-            known, order[column].fill_null(-1).to_list(), default=-1, return_dtype=pl.Int64
+            known, order[column].fill_null(-1).to_list(), default=-1, return_dtype=pl.Int32
         )
         return told.fill_null(-1).to_numpy()
 
     if not known:
-        return np.full(len(stage), -1), np.full(len(stage), -1)
+        return np.full(len(stage), -1, np.int32), np.full(len(stage), -1, np.int32)
     return numbers("pipeline"), numbers("place")
