@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
+from bench import assess
 from bench.findings import findings
 from bench.forecast import lineup
 from bench.measure import measured
@@ -195,13 +196,16 @@ def run(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         begun = time.perf_counter()
-        for frame, rows in generate(count).items():
+        frames = generate(count)
+        for frame, rows in frames.items():
             rows.write_parquet(folder / f"{frame}.parquet")
+        assess.fill(folder, frames, UNTIL, ZONE)
         made = time.perf_counter() - begun
         steps = {}
         for label, work in (
             ("forecast now", _forecast),
             ("findings, scores, velocity", _findings),
+            ("assess, from the mirror and back", _assess),
             ("24 origins", _backtest),
             ("the table in pandas", _pandas),
         ):
@@ -239,6 +243,14 @@ def _findings(folder: str) -> dict[str, Any]:
     frames = _read(folder)
     clock = _Clock()
     counts = findings(frames, UNTIL, ZONE, clock.lap)
+    return clock.told(**counts)
+
+
+def _assess(folder: str) -> dict[str, Any]:
+    """The whole job as the daemon runs it."""
+    clock = _Clock()
+    counts = assess.assessed(Path(folder), UNTIL)
+    clock.lap("assess")
     return clock.told(**counts)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench import datasets, forecast, process, scale
+from bench import assess, datasets, forecast, process, scale
 from bench.naive import NAIVE, Naive
 from forecasting.methods import METHODS
 from forecasting.periods import Period, PeriodKind
@@ -91,6 +91,13 @@ def test_a_generated_account_is_whole() -> None:
     assert (told["new"] == told["status"]).all()
     history = History(**frames, zone=scale.ZONE)
     assert history.snapshot(scale.UNTIL).deals["history_complete"].all()
+
+
+def test_a_generated_mirror_is_assessed_whole(tmp_path: Path) -> None:
+    frames = scale.generate(1_500, seed=3)
+    assess.fill(tmp_path, frames, scale.UNTIL, scale.ZONE)
+    opened = frames["deals"].filter(pl.col("status") == "open").height
+    assert assess.assessed(tmp_path, scale.UNTIL)["assessed"] == opened > 10
 
 
 def test_the_table_in_pandas_counts_every_deal_open_on_a_monday(tmp_path: Path) -> None:
