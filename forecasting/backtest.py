@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -21,6 +22,7 @@ from forecasting.combination import (
     NAME,
     RECORD_SCHEMA,
     How,
+    MethodKey,
     Weights,
     able_methods,
     combine,
@@ -34,7 +36,7 @@ from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History, Snapshot
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Of what an origin's result means; raised when methods or this module change their figures."""
 
 YEAR: Final = 52
@@ -252,27 +254,47 @@ def verdict(
 def forecast(
     record: pl.DataFrame, totals: pl.DataFrame, origin: date, *, how: How = "weighted"
 ) -> pl.DataFrame:
-    """The combination of `totals` at `origin` with its intervals, from a record that holds earlier
-    combinations too: method, variant, TOTALS_SCHEMA, p10, p50, p90, shock_sd, shock_sample,
-    interval_note.
+    """The combination of `totals` at `origin` with its intervals, by what `record` shows: method,
+    variant, TOTALS_SCHEMA, p10, p50, p90, shock_sd, shock_sample, interval_note.
     """
-    combined = combine(totals, verdict(record, totals, origin, how=how))
-    return with_intervals(combined, shocks(record, combined, origin))
+    weights = verdict(record, totals, origin, how=how)
+    combined = combine(totals, weights)
+    parts = {period: chosen.parts for period, chosen in weights.items()}
+    own = {(NAME, variant): 1.0 for variant in get_args(How)}
+    before = _shocks(record, combined, origin, dict.fromkeys(parts, own))
+    return with_intervals(combined, _shocks(record, combined, origin, parts, before))
 
 
 def shocks(
-    record: pl.DataFrame, totals: pl.DataFrame, origin: date, method: str | tuple[str, str] = NAME
+    record: pl.DataFrame, totals: pl.DataFrame, origin: date, method: MethodKey
 ) -> Mapping[tuple[str, object], Shock]:
     """The common shock of each period in `totals`, from that method's own finished forecasts."""
+    alone = {period: {method: 1.0} for period in periods_in(totals)}
+    return _shocks(record, totals, origin, alone)
+
+
+def _shocks(
+    record: pl.DataFrame,
+    totals: pl.DataFrame,
+    origin: date,
+    parts: Mapping[Period, Mapping[MethodKey, float]],
+    before: Mapping[tuple[str, object], Shock] = MappingProxyType({}),
+) -> Mapping[tuple[str, object], Shock]:
+    """The shocks of the methods weighted by `parts`; `before`: those that are the prior."""
     found: dict[tuple[str, object], Shock] = {}
     for period in periods_in(totals):
+        weights = parts[period]
         recent, year = (
-            residuals(record, period, origin, method, last=last) for last in (LAST, YEAR)
+            residuals(record, period, origin, weights, last=last) for last in (LAST, YEAR)
         )
-        shock = common_shock(recent, days_left=(period.end - origin).days)
-        found[period.kind.value, period.start] = replace(
-            shock, regularity=regularity(year, shock.sd)
+        left = (period.end - origin).days
+        key = period.kind.value, period.start
+        shock = (
+            common_shock(recent, days_left=left, fitted=len(weights) - 1, prior=before[key].sd)
+            if key in before
+            else common_shock(recent, days_left=left)
         )
+        found[key] = replace(shock, regularity=regularity(year, shock.sd))
     return found
 
 

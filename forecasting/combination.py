@@ -18,6 +18,7 @@ from forecasting.least_variance import shares
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
 from forecasting.periods import Period
+from forecasting.tracks import Floats
 
 How = Literal["weighted", "chosen"]
 MethodKey = tuple[str, str]
@@ -77,6 +78,11 @@ STAND_IN: Final = _NOTED.str.starts_with("not_enough_history") | _FEW_WON
 _FORECAST: Final = ("origin", "period_start", "period_end")
 """What names a forecast of the past, whoever made it."""
 
+_ENOUGH: Final = 0.5
+"""Share of the weight that has to have spoken at a past origin for its error to teach."""
+
+_REST: Final = ("expected_rest", "variance_rest")
+
 _PARTS: Final = tuple(
     f"{part}_{moment}"
     for part in ("open", "new")
@@ -126,11 +132,12 @@ def weigh(
     """How to forecast `period` at `origin` by the methods `able` to speak.
 
     Methods are compared on the same finished origins, the last of those at which all of them spoke
-    (see `like`). "weighted": the shares of least squared error (see `least_variance`); "chosen":
-    the one with the least squared error. A method that leaves fewer than `least` origins to compare
-    takes no part. Where no method has them: the first of `order` that is able, with a note. Where
-    nothing more came after any of these origins the note says so; where all methods said so too,
-    none is better, and it is the first of `order` again.
+    (see `like`). "weighted": the shares of least squared error (see `least_variance`), drawn to the
+    first of `order` while the record is short; "chosen": the one with the least squared error. A
+    method that leaves fewer than `least` origins to compare takes no part. Where no method has
+    them: the first of `order` that is able, with a note. Where nothing more came after any of these
+    origins the note says so; where all methods said so too, none is better, and it is the first of
+    `order` again.
     """
     finished = like(record, period, origin).filter((pl.col("method") != NAME) & ~STAND_IN)
     recent = finished["origin"].unique().sort(descending=True).head(last)
@@ -152,12 +159,27 @@ def weigh(
         best = regular[int((errors**2).mean(axis=0).argmin())]
         return Weights({best: 1.0}, "chosen", sample, note)
     parts = shares(errors, PRIOR_ORIGINS / sample * (PRIOR_SHOCK * rest) ** 2)
+    first = next((regular.index(key) for key in order if key in regular), None)
+    if first is not None:
+        parts = _drawn_to(first, parts, errors, sample)
     return Weights(
         {key: float(part) for key, part in zip(regular, parts, strict=True) if part > 0},
         "weighted",
         sample,
         note,
     )
+
+
+def _drawn_to(first: int, parts: Floats, errors: Floats, sample: int) -> Floats:
+    """`parts` mixed with the method in place `first`, each by its precision: `sample` origins by
+    the squared error of the mix, the prior's by that of the method. Who had little to learn from
+    when the record began is not judged by those weeks alone; who errs far more gets little.
+    """
+    mixed, alone = ((errors @ parts) ** 2).mean(), (errors[:, first] ** 2).mean()
+    record, prior = sample * alone, PRIOR_ORIGINS * mixed
+    drawn = parts * (record / (record + prior) if record + prior > 0 else 1.0)
+    drawn[first] += 1 - drawn.sum()
+    return drawn
 
 
 def _compared(
@@ -272,19 +294,36 @@ def residuals(
     record: pl.DataFrame,
     period: Period,
     origin: date,
-    method: MethodKey | str = NAME,
+    parts: Mapping[MethodKey, float],
     *,
     last: int = LAST,
 ) -> pl.DataFrame:
-    """The last finished forecasts of one method, or of all variants of one name, that are like
-    `period` at `origin`, as `intervals.RESIDUAL_SCHEMA`.
+    """What methods weighted by `parts` would have said at the last finished origins like `period`
+    at `origin`, as `intervals.RESIDUAL_SCHEMA`.
+
+    Of today's weights, whatever they were then: the next forecast errs as these methods do. Where
+    some were silent, or stood in for want of history, the others speak if they weigh half of it.
     """
-    of_method = (
-        pl.col("method") == method
-        if isinstance(method, str)
-        else (pl.col("method") == method[0]) & (pl.col("variant") == method[1])
+    table = pl.DataFrame(
+        [(*key, part) for key, part in parts.items()],
+        schema={"method": pl.String, "variant": pl.String, "weight": pl.Float64},
+        orient="row",
     )
-    finished = like(record.filter(of_method), period, origin)
+    told = like(record, period, origin).filter(~STAND_IN).join(table, on=("method", "variant"))
+    weight = pl.col("weight")
+    finished = (
+        told.group_by("period_kind", *_FORECAST)
+        .agg(
+            *(
+                (pl.col(n) * weight).sum() / weight.sum()
+                for n in ("expected_rest", "variance_rest")
+            ),
+            pl.col("actual", "won_amount").first(),
+            weight.sum(),
+        )
+        .filter(weight >= _ENOUGH)
+        .sort(_FORECAST)
+    )
     recent = finished["origin"].unique().sort(descending=True).head(last)
     return finished.filter(pl.col("origin").is_in(recent.implode())).select(
         "period_kind",

@@ -30,14 +30,12 @@ PRIOR_SHOCK: Final = 0.10
 PRIOR_ORIGINS: Final = 4.0
 """Before an account has a record of its own, a shock of 10 %, which weighs as much as 4 origins."""
 
-OUTLYING: Final = 2.5
-"""Errors beyond so many robust standard deviations are cut: 1 in 80 of a normal law."""
-
-_TYPICAL: Final = 0.4549
-"""Median of the square of a standard normal variable."""
+BY_CHANCE: Final = 0.05
+"""Level of the test that a business is more regular than chance: the usual one."""
 
 _TINY: Final = 1e-9
 _MOST_REGULAR: Final = 0.01
+_HALVINGS: Final = 20
 
 _STEEPEST: Final = 4.0
 """Skewness beyond which one deal decides and no expansion in moments holds; it is cut here."""
@@ -55,8 +53,8 @@ RESIDUAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 @dataclass(frozen=True, slots=True)
 class Shock:
     """`sd`: standard deviation of the common shock (0.1 = 10 %); `sample`: finished origins that it
-    rests on beside the prior; `note`: text key, or None. `regularity`: what the distance of P10 and
-    P90 from the forecast is multiplied by, 1 = as for independent deals (see `regularity`).
+    rests on beside the prior; `note`: text key, or None. `regularity`: what the standard deviation
+    of a total is multiplied by, 1 = as for independent deals (see `regularity`).
     """
 
     sd: float
@@ -75,55 +73,72 @@ class Floor:
     sample: int
 
 
-def common_shock(residuals: pl.DataFrame, *, days_left: int) -> Shock:
-    """The shock that `residuals` (see RESIDUAL_SCHEMA) show for a horizon of `days_left`.
+def common_shock(
+    residuals: pl.DataFrame, *, days_left: int, fitted: int = 0, prior: float = PRIOR_SHOCK
+) -> Shock:
+    """The shock that `residuals` (see RESIDUAL_SCHEMA) show for a horizon of `days_left`. `fitted`:
+    weights that were chosen by the same residuals, which look the smaller for it; `prior`: the
+    shock's standard deviation without them.
 
-    Only origins whose own horizon was between half and twice as long count. Of each relative error,
-    squared and cut where it is an outlier, the part that independent deals explain is taken off;
-    the mean of what is left, with the prior in it, is the variance of the shock, never below 0.
+    Only origins whose own horizon was between half and twice as long count. From the sum of squared
+    errors what independent deals explain is taken off; what is left, as a share of the forecasts'
+    second moments and with the prior in it, is the variance of the shock, never below 0. Sums, for
+    in a slow period a small miss is many per cent.
     """
     known = residuals.filter(
         pl.col("days_left").is_between(days_left / 2, days_left * 2) & (pl.col("expected_rest") > 0)
     )
-    mean = known["expected_rest"].to_numpy()
-    squared = _tempered(((known["actual_rest"].to_numpy() - mean) / mean) ** 2)
-    by_chance = known["variance_rest"].to_numpy() / mean**2
-    beyond = (squared - by_chance) / (1 + by_chance)
-    variance = (PRIOR_ORIGINS * PRIOR_SHOCK**2 + beyond.sum()) / (PRIOR_ORIGINS + known.height)
-    few = f"few_finished_origins:{known.height}" if known.height < PRIOR_ORIGINS else None
-    return Shock(math.sqrt(max(0.0, variance)), known.height, few)
+    count = known.height
+    few = f"few_finished_origins:{count}" if count < PRIOR_ORIGINS else None
+    if not count:
+        return Shock(prior, 0, few)
+    mean, by_chance, actual = (
+        known[name].to_numpy() for name in ("expected_rest", "variance_rest", "actual_rest")
+    )
+    squared = ((actual - mean) ** 2).sum() * count / max(count - fitted, 1)
+    size = (mean**2 + by_chance).sum()
+    # the prior's origins are of the record's mean size
+    before = PRIOR_ORIGINS / count * size
+    variance = (before * prior**2 + squared - by_chance.sum()) / (before + size)
+    return Shock(math.sqrt(max(0.0, variance)), count, few)
 
 
 def regularity(residuals: pl.DataFrame, shock_sd: float) -> float:
-    """How much nearer than chance allows the results of `residuals` came: 0-1, 1 = no nearer.
+    """How much less than chance allows the results of `residuals` vary: 0-1, 1 = no less.
 
     Where a handful of deals come as regularly as subscriptions do, the law of independent deals is
-    far too wide and no shock, which can only widen, says so. Of how far each result lay from its
-    forecast, as a share of the way to its own P10 or P90, the quantile of 80 % is taken with the
-    finite-sample rank of conformal prediction, ceil(0.8 (n + 1)), and drawn to 1 in its logarithm
-    by the prior's weight. Skewness is taken from the gamma law of the same mean and variance.
+    far too wide and no shock, which can only widen, says so. First it has to be plain: more results
+    inside their own intervals than chance would put there once in twenty times. Then the standard
+    deviation is multiplied by what holds 80 % of them, at the finite-sample rank of conformal
+    prediction, ceil(0.8 (n + 1)). Skewness is taken from the gamma law of the same moments.
     """
     known = residuals.filter((pl.col("expected_rest") > 0) & (pl.col("variance_rest") > 0))
-    if known.is_empty():
-        return 1.0
     mean, variance, actual = (
         known[name].to_numpy() for name in ("expected_rest", "variance_rest", "actual_rest")
     )
-    told = quantiles(0.0, mean, variance, 2 * variance**2 / mean, shock_sd=shock_sd)
-    way = np.where(actual > mean, told[:, -1] - mean, mean - told[:, 0])
-    share = np.sort(np.abs(actual - mean) / np.maximum(way, mean * _TINY))
-    rank = min(math.ceil((LEVELS[-1] - LEVELS[0]) * (known.height + 1) - _TINY), known.height)
-    weight = known.height / (known.height + PRIOR_ORIGINS)
-    return float(np.clip(share[rank - 1], _MOST_REGULAR, 1.0) ** weight)
+
+    def inside(factor: float) -> int:
+        told = quantiles(
+            0.0, mean, variance, 2 * variance**2 / mean, shock_sd=shock_sd, regularity=factor
+        )
+        return int(((told[:, 0] <= actual) & (actual <= told[:, -1])).sum())
+
+    level = LEVELS[-1] - LEVELS[0]
+    if known.is_empty() or _at_least(inside(1.0), known.height, level) >= BY_CHANCE:
+        return 1.0
+    needed = math.ceil(level * (known.height + 1) - _TINY)
+    low, high = _MOST_REGULAR, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if inside(middle) >= needed else (middle, high)
+    return high
 
 
-def _tempered(squared: Values) -> Values:
-    """Squared errors cut at `OUTLYING` robust standard deviations, the prior's origins among them:
-    one wild forecast of a young account must not widen every interval of its next quarter.
-    """
-    prior = np.full(int(PRIOR_ORIGINS), PRIOR_SHOCK**2 * _TYPICAL)
-    typical = np.median(np.concatenate([squared, prior])) / _TYPICAL
-    return np.asarray(np.minimum(squared, OUTLYING**2 * typical), dtype=np.float64)
+def _at_least(count: int, of: int, chance: float) -> float:
+    """Probability of `count` or more successes `of` so many."""
+    return sum(
+        math.comb(of, n) * chance**n * (1 - chance) ** (of - n) for n in range(count, of + 1)
+    )
 
 
 def shaken(
@@ -146,9 +161,11 @@ def quantiles(
     third_moment: ArrayLike,
     *,
     shock_sd: float = 0.0,
+    regularity: float = 1.0,
     levels: tuple[float, ...] = LEVELS,
 ) -> Values:
-    """Quantiles of won + S * U, a row per total and a column per level (0-1).
+    """Quantiles of won + S * U, a row per total and a column per level (0-1), its standard
+    deviation and skewness multiplied by `regularity`, as of sums of smaller and more parts.
 
     Never decreasing in the level and never below `won` (never above it where negative amounts make
     the rest a loss); equal to won + mean where nothing is uncertain. ValueError for a negative
@@ -163,7 +180,8 @@ def quantiles(
     total_variance, total_third = shaken(m, v, np.atleast_1d(third_moment), shock_sd)
     sd = np.sqrt(np.maximum(total_variance, 0))
     cube = sd**3  # 0 also where a tiny sd underflows
-    skewness = np.divide(total_third, cube, out=np.zeros_like(sd), where=cube > 0)
+    skewness = regularity * np.divide(total_third, cube, out=np.zeros_like(sd), where=cube > 0)
+    sd = regularity * sd
     z = np.array([_normal_quantile(level) for level in levels])
     drawn = (w + m)[:, None] + sd[:, None] * cornish_fisher(z, skewness[:, None])
     return _beyond_won(drawn, w[:, None], m[:, None])
@@ -205,8 +223,8 @@ def with_intervals(
             (rows["open_variance"] + rows["new_variance"]).to_numpy(),
             (rows["open_third_moment"] + rows["new_third_moment"]).to_numpy(),
             shock_sd=shock.sd,
+            regularity=shock.regularity,
         )
-        at = _drawn_nearer(at, won[:, None], mean[:, None], shock.regularity)
         frames.append(
             rows.with_columns(
                 *(pl.Series(name, at[:, i]) for i, name in enumerate(_quantile_columns())),
@@ -223,13 +241,6 @@ def with_intervals(
     }
     empty = totals.clear().with_columns(pl.lit(None, t).alias(n) for n, t in added.items())
     return pl.concat([empty, *frames])
-
-
-def _drawn_nearer(at: Values, won: Values, mean: Values, regularity: float) -> Values:
-    """Quantiles `at` with their distance from the forecast multiplied by `regularity`."""
-    if regularity >= 1:
-        return at
-    return _beyond_won(won + mean + regularity * (at - won - mean), won, mean)
 
 
 def _beyond_won(at: Values, won: Values, mean: Values) -> Values:

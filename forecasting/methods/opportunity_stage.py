@@ -107,6 +107,9 @@ class OpportunityStage:
         """`TOTALS_SCHEMA`, without deals not yet created."""
         placed = self._placed(snapshot)
         sample, note = self._learned_from()
+        counts = pl.col("unplaced").is_null() & pl.col("win_probability").is_not_null()
+        if placed.height and not placed.select(counts.any()).item():
+            note = "not_enough_history:nothing"
         return totals(
             snapshot,
             placed_deals(placed, periods),

@@ -54,6 +54,11 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
+def drawn(part: float, *, mixed: float, alone: float, finished: int) -> float:
+    """A's part after the 4 origins of B, which is the first of the order."""
+    return part * finished * alone / (finished * alone + 4 * mixed)
+
+
 def test_weights_are_those_of_least_variance() -> None:
     """Mean squares of 100 and 400, a mean product of 200 / 3; a shock of 10 % of the 90 that were
     to come weighs as 4 origins beside 3.
@@ -61,7 +66,10 @@ def test_weights_are_those_of_least_variance() -> None:
     weights = weighed(record({A: [10.0, -10.0, 10.0], B: [20.0, -20.0, -20.0]}))
     own, shared = 4 / 3 * 9.0**2, 200 / 3
     first, second = 400 + own - shared, 100 + own - shared
-    assert weights.parts[A] == pytest.approx(first / (first + second))
+    part = first / (first + second)
+    mixed = 100 * part**2 + 2 * shared * part * (1 - part) + 400 * (1 - part) ** 2
+    expected = drawn(part, mixed=mixed, alone=400.0, finished=3)
+    assert weights.parts[A] == pytest.approx(expected)
     assert sum(weights.parts.values()) == pytest.approx(1)
     assert (weights.how, weights.sample, weights.note) == ("weighted", 3, None)
 
@@ -84,15 +92,17 @@ def test_where_nothing_came_and_all_said_so_no_method_is_better(how: combination
 
 def test_where_nothing_came_who_said_so_counts_and_the_note_tells() -> None:
     weights = weighed(nothing_came({A: [0.0] * 4, B: [5.0] * 4}))
-    assert weights.parts[A] == pytest.approx(1)
+    assert weights.parts[A] == pytest.approx(1, abs=1e-5)
     assert (weights.how, weights.note) == ("weighted", Note("nothing_came"))
 
 
 def test_errors_well_below_a_tenth_of_what_is_to_come_tell_methods_hardly_apart() -> None:
     parts = weighed(record({A: [1.0, -1.0] * 4, B: [4.0, 4.0] * 4})).parts
     own = 4 / 8 * 9.0**2
-    assert parts[A] == pytest.approx((own + 16) / (2 * own + 17))
-    assert 0.5 < parts[A] < 0.6
+    part = (own + 16) / (2 * own + 17)
+    mixed = part**2 + 16 * (1 - part) ** 2
+    assert parts[A] == pytest.approx(drawn(part, mixed=mixed, alone=16.0, finished=8))
+    assert 0.45 < parts[A] < 0.6
 
 
 def test_a_longer_record_tells_methods_further_apart() -> None:
@@ -104,7 +114,16 @@ def test_a_longer_record_tells_methods_further_apart() -> None:
 
 def test_what_errs_alike_and_more_gets_nothing() -> None:
     """The mean of both errs more than the better one alone, whatever the worse one's share."""
-    assert weighed(record({A: [10.0] * 20, B: [30.0] * 20})).parts == {A: 1.0}
+    assert weighed(record({A: [30.0] * 20, B: [10.0] * 20})).parts == {B: 1.0}
+
+
+def test_the_first_of_the_order_keeps_what_four_origins_of_its_own_precision_weigh() -> None:
+    def part(finished: int, error: float) -> float:
+        return weighed(record({A: [10.0] * finished, B: [error] * finished})).parts.get(B, 0.0)
+
+    assert part(20, 30.0) == pytest.approx(4 * 100 / (20 * 900 + 4 * 100))
+    assert part(3, 30.0) == pytest.approx(4 * 100 / (3 * 900 + 4 * 100))
+    assert part(26, 10.0) == pytest.approx(0.5 * 26 / 30 + 4 / 30)
 
 
 def test_methods_are_compared_on_the_same_origins() -> None:
@@ -112,8 +131,10 @@ def test_methods_are_compared_on_the_same_origins() -> None:
     history = record({A: [10.0, -10.0] * 3 + [90.0] * 3, B: [12.0] * 6})
     weights = weighed(history)
     assert weights.sample == 6
-    assert weights.parts[A] > 0.5
+    assert weights.parts[A] > 0.4
     assert weighed(history, how="chosen").parts == {A: 1.0}
+    alone = weighed(record({A: [10.0, -10.0] * 3, B: [12.0] * 6}))
+    assert weights.parts == pytest.approx(alone.parts)
 
 
 def test_few_won_deals_teach_nothing_and_speak_last() -> None:
@@ -131,7 +152,7 @@ def test_choosing_takes_the_best_alone() -> None:
 def test_only_the_last_origins_count() -> None:
     history = record({A: [10.0] * 26 + [1000.0] * 5, B: [10.0] * 26 + [0.0] * 5})
     weights = weighed(history)
-    assert weights.parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    assert weights.parts[A] == pytest.approx(0.5 * 26 / 30)
     assert weights.sample == 26
 
 
@@ -165,7 +186,7 @@ def test_stand_ins_of_the_past_teach_nothing() -> None:
     noted = history.with_columns(
         pl.when(stand_in).then(pl.lit("not_enough_history:recent_mean")).alias("note")
     )
-    assert weighed(noted).parts == {A: pytest.approx(0.5), B: pytest.approx(0.5)}
+    assert weighed(noted).parts[A] == pytest.approx(0.5 * 3 / 7)
     assert weighed(history).parts[B] > 0.99
 
 
@@ -256,7 +277,7 @@ def test_a_stand_in_is_not_able() -> None:
 
 
 def test_residuals_are_of_what_was_uncertain() -> None:
-    rows = combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN, A)
+    rows = combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN, {A: 1.0})
     assert rows.unique().row(0, named=True) == {
         "period_kind": "window",
         "days_left": 28,
@@ -264,7 +285,20 @@ def test_residuals_are_of_what_was_uncertain() -> None:
         "variance_rest": 25.0,
         "actual_rest": 90.0,
     }
-    assert combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN).height == 0
+    assert combination.residuals(record({A: [1.0]}), window(ORIGIN), ORIGIN, {B: 1.0}).height == 0
+
+
+def test_residuals_are_those_of_todays_weights() -> None:
+    """B was silent at the oldest origin, where A spoke for less than half of the weight."""
+    history = record({A: [10.0, 20.0, 90.0], B: [-10.0, 0.0]})
+
+    def expected(first: float) -> list[float]:
+        parts = {A: first, B: 1 - first}
+        rows = combination.residuals(history, window(ORIGIN), ORIGIN, parts)
+        return rows["expected_rest"].to_list()
+
+    assert expected(0.25) == pytest.approx([95.0, 85.0])
+    assert expected(0.75) == pytest.approx([180.0, 105.0, 95.0])
 
 
 def test_notes_are_stored_as_keys_and_shown_as_sentences() -> None:

@@ -1,12 +1,13 @@
 """Stage probabilities, stated and learned, against arithmetic by hand."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
 from forecasting.methods import OpportunityStage, weighted_amount
+from forecasting.periods import PeriodKind, period_of
 from tests.forecasting.frames import (
     AS_OF,
     NO_CHANGES,
@@ -191,3 +192,22 @@ def test_deals_without_a_pipeline_have_a_rate_of_their_own() -> None:
     frame = deals({"deal_id": "open", "pipeline_id": None}, *loose)
     row = learned(frame, moves)
     assert (row["probability_source"], row["sample"]) == ("learned_pipeline", 8)
+
+
+@pytest.mark.parametrize("probabilities", ["crm", "learned", "category"])
+def test_without_one_close_date_to_come_nothing_is_said(probabilities: Any) -> None:
+    """A sum of 0 would be a forecast."""
+    period = period_of(TODAY, PeriodKind.MONTH)
+
+    def note(*close_dates: date | None) -> str | None:
+        frame = deals(
+            *({"close_date": day, "forecast_category": "COMMIT"} for day in close_dates),
+            {"status": "won", "stage_id": "won", "closed_on": TODAY},
+        )
+        snapshot = now(frame, NO_CHANGES, STAGES)
+        told = OpportunityStage(probabilities).fit(snapshot).totals(snapshot, [period], ["total"])
+        found: str | None = told["note"].item()
+        return found
+
+    assert note(None, TODAY - timedelta(1)) == "not_enough_history:nothing"
+    assert note(None, TODAY + timedelta(400)) != "not_enough_history:nothing"
