@@ -69,8 +69,9 @@ def explain(
     """connection, deal_id, explanation of every open deal, at most `LONGEST` characters.
 
     First the chance and what it rests on, then the findings, the heaviest first; those that do
-    not fit are counted. `norms`: of `process.stage_norms`, for the stages' labels. `reasons`: of
-    `reasons.reasons`, which then say what the chance rests on.
+    not fit are counted, those that are among the reasons not repeated. `norms`: of
+    `process.stage_norms`, for the stages' labels. `reasons`: of `reasons.reasons`, which then say
+    what the chance rests on.
     """
     told = reasons if reasons is not None else pl.DataFrame(schema=_REASONS)
     labels = norms.unique(("connection", "pipeline_id", "stage_id"), keep="first").select(
@@ -131,7 +132,8 @@ def _explanation(row: Mapping[str, Any], language: Language) -> str:
         "stage": _shortened(row["stage"]),
     }
     chance = row["reasons"] or sentence(_CHANCES[source], values, language)
-    briefs = list(_briefs(row["rules"] or [], row["evidences"] or [], language))
+    told = _briefs(row["rules"] or [], row["evidences"] or [], language)
+    briefs = [brief for brief in told if brief not in chance]
     return _fitted(chance, briefs, language)
 
 

@@ -59,6 +59,18 @@ def test_the_chance_its_grounds_and_what_is_wrong() -> None:
     )
 
 
+def test_a_finding_that_is_a_reason_is_told_once() -> None:
+    why = "12 % chance: 31 % on average, -19 amount missing."
+    reasons = pl.DataFrame({"connection": ["main"], "deal_id": ["d1"], "reasons": [why]})
+    prediction = predicted(0.12, "multivariable")
+    for found, more in (
+        (findings(amount_missing={}, owner_missing={}), " No owner."),
+        (findings(amount_missing={}), ""),
+    ):
+        told = explain(deals({}), found, prediction, norms(), "en", reasons)
+        assert told["explanation"].item() == why + more
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("prediction", "says"),
