@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,10 +11,11 @@ import pytest
 
 from sync.bootstrap import App
 from sync.jobs import chain
-from sync.mirror import read
+from sync.mirror import quality_rows, read
 from sync.report.alerts import alerts_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
+from sync.report.quality import score_report
 from sync.report.staleness import dead_but_kept
 from sync.report.status import status_report
 from sync.sandbox.generator import generate
@@ -107,3 +110,35 @@ def test_dead_deals_that_are_no_candidates_are_accounted_for() -> None:
         "1 (the forecast gives them a higher chance)."
     )
     assert dead_but_kept(rows.filter("archive"), below) == []
+
+
+def test_the_scores_trend_is_against_the_first_day_of_the_last_thirty(tmp_path: Path) -> None:
+    clock = FakeClock(START)
+    with serve(generate(seed=3, until=START, years=1, deals=80), clock=clock) as sandbox:
+        url = f"sqlite:///{tmp_path / 'dealpulse.db'}"
+        installed = Installation(tmp_path, sandbox.url, sandbox.token, url).write()
+        with installed.app(clock) as opened:
+            run_jobs(opened, chain.PULL, chain.ASSESS)
+
+            def scored() -> dict[str, object]:
+                report = score_report(opened.engine, "portal", opened.config, "total", {})
+                (row,) = report.rows
+                return dict(row)
+
+            def mean() -> float:
+                since = clock.now().date() - timedelta(days=1)
+                rows = quality_rows.score_rows(opened.engine, "portal", since=since)
+                return float(rows.filter(segment="total").sort("day")["score"][-1])
+
+            assert (scored()["change"], scored()["before_on"]) == (None, None)
+            means, days = [mean()], [START.date()]
+            for later, lost in ((20, "amount"), (25, "hubspot_owner_id")):
+                clock.advance(days=later)
+                for deal_id in sandbox.crm.deal_ids():
+                    sandbox.crm.edit(deal_id, {lost: ""})
+                run_jobs(opened, chain.PULL, chain.ASSESS)
+                means.append(mean())
+                days.append(clock.now().date())
+                first = len(means) - 2  # the day before the last is 20, then 25 days ago
+                assert scored()["before_on"] == days[first]
+                assert scored()["change"] == round(means[-1] - means[first]) < 0

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from forecasting import velocity
+from forecasting import velocity, what_if
 from forecasting.history import stage_stays
 from forecasting.methods import OpportunityStage
 from tests.forecasting.frames import change, changes, deals, now, stage, stages
@@ -85,6 +85,27 @@ def test_the_drivers_equal_a_plain_count(
     assert row["cycle_length_days"] == pytest.approx(cycle)
     assert row["average_value"] == pytest.approx(value)
     assert row["sales_velocity"] == pytest.approx(399 * value * rate / cycle)
+
+
+def test_the_articles_levers_on_it_equal_arithmetic_by_hand(frame: pl.DataFrame) -> None:
+    row = velocity.measure(frame, today=TODAY, segments=("total",)).row(0, named=True)
+    drivers = velocity.Drivers(
+        row["opportunities"], row["average_value"], row["win_rate"], row["cycle_length_days"]
+    )
+    levers = [what_if.parse_lever(text) for text in ("win_rate=25%", "cycle_days=7", "value=+10%")]
+    told = [each.drivers.sales_velocity for each in what_if.outcomes(drivers, levers)]
+    count, value, rate, days = (
+        row[name] for name in ("opportunities", "average_value", "win_rate", "cycle_length_days")
+    )
+    assert told == pytest.approx(
+        [
+            count * value * rate / days,
+            count * value * 0.25 / days,
+            count * value * rate / 7,
+            count * value * 1.1 * rate / days,
+            count * value * 1.1 * 0.25 / 7,
+        ]
+    )
 
 
 def test_the_learned_rates_equal_a_plain_count(
