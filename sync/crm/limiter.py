@@ -45,7 +45,7 @@ ACQUAINTED: Final = 20
 WARY_S: Final = 600.0
 """So long after a refusal every place is held until an interval after its answer."""
 
-CATCH_UP: Final = 0.1
+CATCH_UP: Final = 0.2
 """Turns of this share of an interval for which nobody or no place was there may be taken later."""
 
 UNSPACED_SHARE: Final = 0.5

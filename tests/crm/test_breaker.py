@@ -29,7 +29,7 @@ class Account:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.lines = Lines()
-        self.down: Exception | None = AttemptFailed("The CRM is down.")
+        self.down: BaseException | None = AttemptFailed("The CRM is down.")
         self.asked = 0
         limiter = Limiter(share=1.0, clock=self.clock)
         limiter.declare("all", Window(10_000, 1.0))
@@ -140,3 +140,15 @@ def test_of_many_threads_one_probes() -> None:
     for thread in threads:
         thread.join()
     assert account.asked == asked + 1
+
+
+def test_a_probe_that_ends_untold_leaves_room_for_another() -> None:
+    """Such as when the process is told to stop."""
+    account = Account()
+    account.fail(OPENS_AFTER)
+    account.clock.advance(seconds=FIRST_PAUSE_S + 1)
+    account.down = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        account.call()
+    account.down = None
+    assert account.call() == "done"

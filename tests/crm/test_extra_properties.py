@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync.crm.base import ExtraValue, FieldDefinition, FieldKind
@@ -111,11 +111,15 @@ def test_what_does_not_fit_its_type_is_empty_and_counted_and_what_is_not_told_is
 
 
 @given(st.lists(names, max_size=400, unique=True))
+@example([f"a_property_of_some_length_{n:03}" for n in range(400)])
 def test_no_address_grows_too_long(found: list[str]) -> None:
     chosen = Selection(
         ("dealname",), {name: FieldDefinition(name, name, FieldKind.TEXT) for name in found}
     )
     assert sum(len(name) + 3 for name in chosen.listed) <= ADDRESS_CHARS
+    assert sum(len(name) + 3 for name in chosen.shown) <= ADDRESS_CHARS
+    assert chosen.shown == chosen.names[: len(chosen.shown)]
+    assert chosen.shown == chosen.names or not chosen.fits_an_address
     assert {*chosen.listed, *chosen.unlisted} == {*chosen.names} == {"dealname", *found}
     assert not set(chosen.listed) & set(chosen.unlisted)
 
