@@ -11,7 +11,7 @@ from bench.sync_clients import opened
 from sync.jobs import chain
 from sync.jobs.context import JobContext
 from sync.jobs.runner import run_job
-from sync.mirror.engine import reading
+from sync.mirror.engine import open_engine, reading
 from sync.mirror.schema import deal, deal_change, owner, stage, unparsed_value
 
 CHANGED: Final = 300
@@ -25,19 +25,23 @@ CYCLES: Final = {
 
 
 def daemon(url: str, database_url: str, folder: str) -> list[dict[str, Any]]:
-    """`CYCLES` in one process. The past of deals that was not read is taken to be: reading it is a
-    load's work, not a cycle's.
-    """
+    """`CYCLES` in one process."""
     with opened(url, database_url, folder) as ctx:
-        with ctx.engine.begin() as transaction:
-            waiting = deal.update().where(deal.c.history_read_at.is_(None))
-            transaction.execute(waiting.values(history_read_at=deal.c.pulled_at))
         rows = []
         for name, changed in CYCLES.items():
             if changed:
                 urllib3.request("GET", f"{url}{CHANGE}{changed}")
             rows.append({"cycle": name} | _cycle(ctx))
         return rows
+
+
+def take_past_as_read(database_url: str) -> None:
+    """Where it was not: reading it is a load's work, not a cycle's."""
+    engine = open_engine(database_url)
+    with engine.begin() as transaction:
+        waiting = deal.update().where(deal.c.history_read_at.is_(None))
+        transaction.execute(waiting.values(history_read_at=deal.c.pulled_at))
+    engine.dispose()
 
 
 def _cycle(ctx: JobContext) -> dict[str, Any]:

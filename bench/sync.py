@@ -70,6 +70,7 @@ def _at_once(wanted: Wanted) -> Iterator[dict[str, Any]]:
                 if wanted.past:
                     done = measured(sync_clients.histories, server.url, url, folder)
                     yield _row(f"its histories, {kind}", deals, done, server)
+                cycles.take_past_as_read(url)
                 done = measured(cycles.daemon, server.url, url, folder)
                 server.counted()
                 for row in done.result:

@@ -11,6 +11,7 @@ def test_a_quiet_cycle_writes_nothing_and_300_changes_take_twelve_requests(
 ) -> None:
     with stub.serve(stub.Settings(deals=700)) as server:
         assert dealpulse(server.url, database_url, str(tmp_path))["deals"] == 700
+        cycles.take_past_as_read(database_url)
         _, quiet, changed, quiet_again = cycles.daemon(server.url, database_url, str(tmp_path))
     for found in (quiet, quiet_again):
         assert found["requests"] <= 6
