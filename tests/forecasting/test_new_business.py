@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from forecasting.deals import Period, PeriodKind
 from forecasting.methods import Multivariable
 from forecasting.new_business import NewBusiness
+from forecasting.periods import Period, PeriodKind
 from tests.forecasting.frames import AS_OF, TODAY, deals, now
 
 DAYS = 742

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from forecasting.deals import Period, PeriodKind
 from forecasting.methods import Historical
+from forecasting.periods import Period, PeriodKind
 from forecasting.series import last_season, mean_of_simple, seasonal_factors, smoothed, theta
 from tests.forecasting.frames import deals, now
 from tests.forecasting.methods.test_by_hand import months, total
