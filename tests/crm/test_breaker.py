@@ -1,6 +1,7 @@
 """An account that does not answer: left alone, said once, probed now and then."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,13 +25,15 @@ class Lines:
 
 
 class Account:
-    """One that is down until told otherwise; `asked` counts the attempts that reached it."""
+    """One that is down until told otherwise; `asked` counts the attempts that reached it;
+    `meanwhile` happens once, while the next one is on its way."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.lines = Lines()
         self.down: BaseException | None = AttemptFailed("The CRM is down.")
         self.asked = 0
+        self.meanwhile: Callable[[], None] = lambda: None
         limiter = Limiter(share=1.0, clock=self.clock)
         limiter.declare("all", Window(10_000, 1.0))
         breaker = Breaker("main", self.clock, self.lines)
@@ -46,6 +49,8 @@ class Account:
 
     def _attempt(self, _: float) -> str:
         self.asked += 1
+        self.meanwhile, meanwhile = (lambda: None), self.meanwhile
+        meanwhile()
         if self.down is not None:
             raise self.down
         return "done"
@@ -129,16 +134,19 @@ def test_another_account_goes_on() -> None:
     assert well.call() == "done"
 
 
-def test_of_many_threads_one_probes() -> None:
+def test_while_one_probes_others_fail_at_once() -> None:
     account = Account()
     account.fail(OPENS_AFTER)
     account.clock.advance(seconds=FIRST_PAUSE_S + 1)
     asked = account.asked
-    threads = [threading.Thread(target=account.fail, args=(1,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    others = threading.Thread(target=account.fail, args=(3,))
+
+    def while_it_is_on_its_way() -> None:
+        others.start()
+        others.join()
+
+    account.meanwhile = while_it_is_on_its_way
+    account.fail(1)
     assert account.asked == asked + 1
 
 
