@@ -290,7 +290,9 @@ def _shocks(
         left = (period.end - origin).days
         key = period.kind.value, period.start
         shock = (
-            common_shock(recent, days_left=left, fitted=len(weights) - 1, prior=before[key].sd)
+            common_shock(
+                recent, days_left=left, fitted=max(len(weights) - 1, 0), prior=before[key].sd
+            )
             if key in before
             else common_shock(recent, days_left=left)
         )

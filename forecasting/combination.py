@@ -45,6 +45,9 @@ ORDER: Final[tuple[MethodKey, ...]] = (
 created before those that cannot, those that learn before those that take a person's word.
 """
 
+_TELL_WHY: Final[tuple[MethodKey, ...]] = (("opportunity_stage", "crm"), ("intuitive", "stated"))
+"""They need no history: when even they say nothing, what they left out is the reason."""
+
 ON_TRIAL: Final[frozenset[MethodKey]] = frozenset({("multivariable", "boosted")})
 """Optional methods, hard to explain: never shown first, and weighed only where the account's own
 record says that they win (see `_passed`).
@@ -247,14 +250,16 @@ def combine(totals: pl.DataFrame, weights: Mapping[Period, Weights]) -> pl.DataF
 
     `totals`: `method`, `variant` and TOTALS_SCHEMA of all methods at one origin. Means, variances
     and third moments are the weighted ones of the methods (a linear pool; that methods disagree
-    shows in the residuals, hence in the common shock). Won amounts are the same for all. Periods
-    without weights are left out.
+    shows in the residuals, hence in the common shock). Won amounts are the same for all. Where no
+    method can say anything, the figure is what is won, with what the others left out; periods that
+    `weights` does not name are left out.
     """
+    silent = next((key for key in _TELL_WHY if totals.filter(_made_by(key)).height), None)
     table = pl.DataFrame(
         [
             (p.kind.value, p.start, p.end, m, v, w, chosen.how, chosen.sample, _key(chosen.note))
             for p, chosen in weights.items()
-            for (m, v), w in chosen.parts.items()
+            for (m, v), w in (chosen.parts or ({silent: 1.0} if silent else {})).items()
         ],
         schema={
             "period_kind": pl.String,
@@ -288,6 +293,10 @@ def combine(totals: pl.DataFrame, weights: Mapping[Period, Weights]) -> pl.DataF
         )
         .select("method", "variant", *TOTALS_SCHEMA)
     )
+
+
+def _made_by(key: MethodKey) -> pl.Expr:
+    return (pl.col("method") == key[0]) & (pl.col("variant") == key[1])
 
 
 def residuals(

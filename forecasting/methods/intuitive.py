@@ -15,7 +15,7 @@ from forecasting.features import landmarks
 from forecasting.history import KEY
 from forecasting.logistic import Members, expit, fit_logistic, logit
 from forecasting.methods.base import NotFittedError, register
-from forecasting.methods.totals import by_close_date, placed_deals, totals
+from forecasting.methods.totals import by_close_date, none_counts, placed_deals, totals
 from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
@@ -101,12 +101,12 @@ class Intuitive:
         """`TOTALS_SCHEMA`, without deals not yet created."""
         said = self._said(snapshot)
         note = None
-        if self.reading == "recalibrated" and not self.sample_:
+        if none_counts(said):
+            note = "not_enough_history:nothing"
+        elif self.reading == "recalibrated" and not self.sample_:
             note = "not_enough_history:intuitive_stated"
         elif self.reading == "recalibrated" and not self.won_:
             note = "few_won_deals:0"
-        elif said.height and said["win_probability"].null_count() == said.height:
-            note = "not_enough_history:nothing"
         return totals(
             snapshot,
             placed_deals(said, periods),

@@ -15,7 +15,7 @@ from forecasting.categories import category_rates
 from forecasting.features import landmarks
 from forecasting.history import KEY
 from forecasting.methods.base import NotFittedError, register, weighted_amount
-from forecasting.methods.totals import by_close_date, placed_deals, totals
+from forecasting.methods.totals import by_close_date, none_counts, placed_deals, totals
 from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
@@ -107,8 +107,7 @@ class OpportunityStage:
         """`TOTALS_SCHEMA`, without deals not yet created."""
         placed = self._placed(snapshot)
         sample, note = self._learned_from()
-        counts = pl.col("unplaced").is_null() & pl.col("win_probability").is_not_null()
-        if placed.height and not placed.select(counts.any()).item():
+        if none_counts(placed):
             note = "not_enough_history:nothing"
         return totals(
             snapshot,

@@ -102,6 +102,14 @@ def by_close_date(placed: pl.DataFrame, periods: Sequence[Period]) -> pl.DataFra
     return pl.concat(parts) if parts else pl.DataFrame(schema=DEALS_SCHEMA)
 
 
+def none_counts(placed: pl.DataFrame) -> bool:
+    """Whether there are open deals, and none that can count in any period: `placed` as
+    `placed_deals` takes it.
+    """
+    counts = pl.col("unplaced").is_null() & pl.col("win_probability").is_not_null()
+    return placed.height > 0 and not placed.select(counts.any()).item()
+
+
 def placed_deals(
     placed: pl.DataFrame, periods: Sequence[Period]
 ) -> list[tuple[Period, pl.DataFrame]]:

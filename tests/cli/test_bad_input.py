@@ -224,6 +224,7 @@ def company() -> Company:
 
 
 UNKNOWN_YET = "No open deal can count in it and no new ones can be foreseen"
+NOBODY = "No method can say anything yet."
 STATED = "Not enough history: showing opportunity stage instead."
 
 
@@ -231,7 +232,8 @@ STATED = "Not enough history: showing opportunity stage instead."
     ("edit", "sentences"),
     [
         (no_won_deal, ["0 of them won", STATED]),
-        (one_open_deal, ["Learned from 0 decided deals", STATED]),
+        (one_open_deal, ["Learned from 0 decided deals", NOBODY, UNKNOWN_YET]),
+        (one_open_deal, ["open deals: 1 without a close date"]),
         (one_won_deal, ["Learned from 1 decided deals", UNKNOWN_YET]),
         (all_open, ["Learned from 0 decided deals", STATED, "whose close date has passed"]),
         (few_amounts, ["deals without an amount"]),

@@ -15,7 +15,7 @@ from sync.crm.hubspot.side_by_side import AHEAD
 from sync.mirror import read, schema
 from sync.mirror.engine import open_engine, reading
 
-DEALS = {"by ranges": 40_000, "by searches": 25_000}
+DEALS = {"by ranges": 40_000, "by searches": 30_000}
 """A tenth is more than what a load has in hand, see IN_HAND, however slow its writer."""
 
 IN_HAND = {

@@ -271,6 +271,19 @@ def test_the_note_travels_with_the_figure() -> None:
     assert made.columns == ["method", "variant", *TOTALS_SCHEMA]
 
 
+def test_where_no_method_can_speak_what_is_won_is_still_told() -> None:
+    """And why nothing else is: by the method that needs no history."""
+    stated, nothing = ("opportunity_stage", "crm"), {"open_variance": 0.0, "open_deals": 0}
+    why = {"won_amount": 70.0, "left_out": '{"no_close_date": 3}', "note": "not_enough_history:x"}
+    silent = totals(stated, {"a": 0.0}, **nothing, **why)
+    weights = Weights({}, "order", 0, Note("no_method"))
+    made = combine(pl.concat([totals(A, {"a": 5.0}), silent]), {window(ORIGIN): weights})
+    assert made.height == 2
+    for row in made.iter_rows(named=True):
+        assert (row["forecast"], row["won_amount"]) == (70.0, 70.0)
+        assert (row["note"], row["left_out"]) == ("no_method", '{"no_close_date": 3}')
+
+
 def test_a_stand_in_is_not_able() -> None:
     both = pl.concat([totals(A, {"a": 1.0}), totals(B, {"a": 1.0}, note="not_enough_history:x")])
     assert able_methods(both, window(ORIGIN)) == {A}
