@@ -15,6 +15,9 @@ assumption that `evidence` states. hint: rests on fields whose past is not kept.
 examined, nothing found. too_few: too few deals to tell.
 """
 
+SHOWN: Final[tuple[Certainty, ...]] = ("measured", "assumed")
+"""What accuses; a hint does not."""
+
 Z99: Final = 2.5758293035489004
 """Half the width of a 99 % interval in standard errors: many suspects are examined at once."""
 
@@ -40,7 +43,7 @@ class Bottleneck:
     @property
     def accused(self) -> bool:
         """Whether it is shown to hold the sale up."""
-        return self.certainty in ("measured", "assumed")
+        return self.certainty in SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, select
 
 from sync.alerts.bottleneck_lines import AlertedBottleneck
 from sync.alerts.bottleneck_rules import Figures, ToldBottleneck, is_sure, place
-from sync.alerts.store import AlertState
+from sync.alerts.store import standing
 from sync.config.bottleneck_alerts import ACCOUNT_RULES
 from sync.mirror import frames, process_results, schema
 from sync.mirror.engine import reading
@@ -37,7 +37,7 @@ def read_bottleneck_inputs(
     measured, nothing ends.
     """
     are_open = select(_alert.c.id, _alert.c.deal_id, _alert.c.evidence).where(
-        _alert.c.connection == connection, _alert.c.state == AlertState.RAISED, OF_ACCOUNT
+        standing(connection, OF_ACCOUNT)
     )
     with reading(engine) as database:
         open_alerts = [ToldBottleneck(*row) for row in database.execute(are_open)]
@@ -57,12 +57,7 @@ def waiting_bottlenecks(connection: str, condition: ColumnElement[bool]) -> Sele
     return (
         select(_alert.c.id, _alert.c.evidence)
         .join(_delivery, _delivery.c.alert_id == _alert.c.id)
-        .where(
-            _alert.c.connection == connection,
-            _alert.c.state == AlertState.RAISED,
-            OF_ACCOUNT,
-            condition,
-        )
+        .where(standing(connection, OF_ACCOUNT), condition)
         .order_by(_alert.c.id)
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from forecasting.bottlenecks.bottleneck import SHOWN
 from sync.alerts.rules import AlertPlan, Found, Resolution
 
 BOTTLENECK: Final = "bottleneck"
@@ -36,7 +37,7 @@ def is_sure(figures: Figures) -> bool:
     """Whether it is shown to hold the sale up; a hint is nothing to send to anybody, nor is what
     costs nothing.
     """
-    return figures["certainty"] in ("measured", "assumed") and figures["cost_per_day"] != 0
+    return figures["certainty"] in SHOWN and figures["cost_per_day"] != 0
 
 
 def plan_bottlenecks(

@@ -12,7 +12,7 @@ from sync.alerts.bottleneck_inputs import OF_ACCOUNT, alerted_bottleneck, waitin
 from sync.alerts.lead_inputs import OF_LEADS, alerted_lead, waiting_leads
 from sync.alerts.message import Alerted, Recipient, Telling
 from sync.alerts.rules import DealState, Found, OpenAlert
-from sync.alerts.store import MAX_DIGEST, AlertState, DeliveryState
+from sync.alerts.store import MAX_DIGEST, DeliveryState, standing
 from sync.crm.base import DealStatus
 from sync.mirror import schema
 from sync.mirror.engine import reading
@@ -54,9 +54,7 @@ def read_inputs(
     gives no converted amount.
     """
     of_rules = (_finding.c.connection == connection) & _finding.c.rule.in_(sorted(rules))
-    are_open = (
-        (_alert.c.connection == connection) & (_alert.c.state == AlertState.RAISED) & _OF_DEALS
-    )
+    are_open = standing(connection, _OF_DEALS)
     concerned = union(
         select(_finding.c.deal_id).where(of_rules), select(_alert.c.deal_id).where(are_open)
     )
@@ -132,12 +130,7 @@ def _waiting_query(connection: str, condition: ColumnElement[bool]) -> Select[An
         .join(_delivery, _delivery.c.alert_id == _alert.c.id)
         .join(_deal, same_deal)
         .outerjoin(_owner, its_owner)
-        .where(
-            _alert.c.connection == connection,
-            _alert.c.state == AlertState.RAISED,
-            _OF_DEALS,
-            condition,
-        )
+        .where(standing(connection, _OF_DEALS), condition)
         .order_by(_deal.c.owner_id, _alert.c.id)
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, func, select
 from sync.alerts.lead_lines import AlertedLead
 from sync.alerts.lead_rules import LeadState
 from sync.alerts.rules import OpenAlert
-from sync.alerts.store import AlertState
+from sync.alerts.store import standing
 from sync.config.lead_alerts import LEAD_RULES
 from sync.crm.leads import LeadField
 from sync.mirror import funnel_results, schema
@@ -55,9 +55,7 @@ def read_lead_inputs(engine: Engine, connection: str, *, stream: str) -> LeadInp
     last_read = select(cursor.updated_at).where(
         cursor.connection == connection, cursor.stream == stream
     )
-    are_open = select(_alert).where(
-        _alert.c.connection == connection, _alert.c.state == AlertState.RAISED, OF_LEADS
-    )
+    are_open = select(_alert).where(standing(connection, OF_LEADS))
     with reading(engine) as database:
         as_of = database.execute(last_read).scalar_one_or_none()
         contacts: dict[str, str] = {
@@ -94,12 +92,7 @@ def waiting_leads(connection: str, condition: ColumnElement[bool]) -> Select[Any
         .join(_delivery, _delivery.c.alert_id == _alert.c.id)
         .join(_lead, same_lead)
         .outerjoin(_owner, _ITS_OWNER)
-        .where(
-            _alert.c.connection == connection,
-            _alert.c.state == AlertState.RAISED,
-            OF_LEADS,
-            condition,
-        )
+        .where(standing(connection, OF_LEADS), condition)
         .order_by(_lead.c.owner_id, _alert.c.id)
     )
 

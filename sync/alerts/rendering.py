@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    deals: Sequence[Line]
+    lines: Sequence[Line]
     leads: Sequence[LeadLine]
     language: Language
 
@@ -43,9 +43,9 @@ def text(body: Body) -> str:
                 *([line.url] if line.url else []),
             ]
         )
-        for line in body.deals[:MAX_LINES]
+        for line in body.lines[:MAX_LINES]
     ]
-    more = _more(len(body.deals), body.language)
+    more = _more(len(body.lines), body.language)
     blocks += [more] if more else []
     for lead in body.leads:
         links = [url or text for text, url in lead.links[:MAX_LINES]]
@@ -57,14 +57,14 @@ def text(body: Body) -> str:
 
 def html(body: Body) -> str:
     rows = []
-    for line in body.deals[:MAX_LINES]:
+    for line in body.lines[:MAX_LINES]:
         title = escape(line.title)
         if line.url:
             title = f'<a href="{escape(line.url)}">{title}</a>'
         said = "<br>".join(escape(text) for text in (*line.why, *_next(line.steps, body.language)))
         rows.append(f"<li><b>{title}</b> ({escape(line.amount)})<br>{said}</li>")
     deals = f"<ul>{''.join(rows)}</ul>" if rows else ""
-    left = _more(len(body.deals), body.language)
+    left = _more(len(body.lines), body.language)
     more = f"<p>{escape(left)}</p>" if left else ""
     leads = f"<ul>{''.join(_html_leads(line, body.language) for line in body.leads)}</ul>"
     return (
@@ -86,13 +86,13 @@ def _html_leads(line: LeadLine, language: Language) -> str:
 
 def mrkdwn(body: Body) -> str:
     blocks = []
-    for line in body.deals[:MAX_LINES]:
+    for line in body.lines[:MAX_LINES]:
         title = f"*{slack(line.title)}*"
         if line.url:
             title = f"*{_slack_link(line.title, line.url)}*"
         said = "\n".join(slack(text) for text in (*line.why, *_next(line.steps, body.language)))
         blocks.append(f"• {title} ({slack(line.amount)})\n{said}")
-    more = _more(len(body.deals), body.language)
+    more = _more(len(body.lines), body.language)
     blocks += [more] if more else []
     for lead in body.leads:
         links = [_slack_link(text, url) for text, url in lead.links[:MAX_LINES]]

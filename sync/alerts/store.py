@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, Select, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.alerts.rules import AlertPlan, Found
@@ -45,6 +56,11 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     WITHDRAWN = "withdrawn"
+
+
+def standing(connection: str, of_rules: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The alerts of a connection by these rules that are raised and not resolved."""
+    return and_(_alert.c.connection == connection, _alert.c.state == AlertState.RAISED, of_rules)
 
 
 @dataclass(frozen=True, slots=True)

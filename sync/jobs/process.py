@@ -10,6 +10,7 @@ import polars as pl
 
 from forecasting import cycle, exit_criteria, improvement, passages, velocity_change
 from forecasting.bottlenecks import Process, examine
+from forecasting.bottlenecks.bottleneck import SHOWN
 from forecasting.exit_criteria import CriterionResult, ExitCriterion
 from forecasting.history import KEY, stage_stays
 from forecasting.sizes import size_bounds, with_size_class
@@ -43,7 +44,7 @@ def measure_process(ctx: JobContext, run_id: int) -> Counts:
     process_results.save(
         ctx.engine, run_id, ctx.connection, as_of=inputs.as_of, zone=inputs.zone, rows=rows
     )
-    shown = [row for row in rows["bottleneck"] if row["certainty"] in ("measured", "assumed")]
+    shown = [row for row in rows["bottleneck"] if row["certainty"] in SHOWN]
     return {"measured": inputs.deals.height, "bottlenecks": len(shown)}
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from forecasting.bottlenecks.bottleneck import SHOWN
 from forecasting.bottlenecks.wording import CERTAINTIES, NEXT_STEPS, TITLES, finding
 from forecasting.wording import Language
 from sync.errors import ConfigError
@@ -64,7 +65,7 @@ def bottleneck_report(engine: Engine, connection: str, language: Language) -> Re
         if row["certainty"] == "assumed"
     }
     notes += [f"Assumed: {each}." for each in sorted(assumptions)]
-    if not any(row["certainty"] in ("measured", "assumed") for row in found.of("bottleneck")):
+    if not any(row["certainty"] in SHOWN for row in found.of("bottleneck")):
         notes.append("Nothing is shown to hold the sale up.")
     title = f"{connection}: bottlenecks, {basis.currency} per day"
     return Report(title, _BOTTLENECK, rows, basis.facts(DEFINITION), notes, basis.zone)
@@ -72,7 +73,7 @@ def bottleneck_report(engine: Engine, connection: str, language: Language) -> Re
 
 def _line(row: Mapping[str, Any], names: Names, language: Language) -> dict[str, object]:
     place = (row["pipeline_id"], row["stage_id"])
-    shown = row["certainty"] in ("measured", "assumed", "hint")
+    shown = row["certainty"] in (*SHOWN, "hint")
     return {
         **row,
         "title": TITLES[row["code"]][language],
