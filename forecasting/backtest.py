@@ -34,7 +34,7 @@ from forecasting.intervals import Shock, common_shock, regularity, with_interval
 from forecasting.methods.base import TOTALS_SCHEMA, ForecastMethod
 from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
-from forecasting.snapshot import History, Snapshot
+from forecasting.snapshot import History
 
 VERSION: Final = 6
 """Of what an origin's result means; raised when methods or this module change their figures."""
@@ -44,7 +44,6 @@ YEAR: Final = 52
 
 PeriodsOf = Callable[[date], Sequence[Period]]
 _PERIOD: Final = ("period_kind", "period_start", "period_end")
-_METHOD: Final = ("method", "variant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +332,3 @@ def periods_in(totals: pl.DataFrame) -> list[Period]:
     """The periods that a frame of totals speaks of, in order."""
     rows = totals.select(*_PERIOD).unique().sort(*_PERIOD)
     return [Period(start, end, PeriodKind(kind)) for kind, start, end in rows.iter_rows()]
-
-
-def snapshot_of(history: History, origin: date) -> Snapshot:
-    """The snapshot that `run` shows its methods at `origin`."""
-    return history.snapshot(start_of(origin, history.zone))

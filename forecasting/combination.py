@@ -323,10 +323,7 @@ def residuals(
     finished = (
         told.group_by("period_kind", *_FORECAST)
         .agg(
-            *(
-                (pl.col(n) * weight).sum() / weight.sum()
-                for n in ("expected_rest", "variance_rest")
-            ),
+            *((pl.col(n) * weight).sum() / weight.sum() for n in _REST),
             pl.col("actual", "won_amount").first(),
             weight.sum(),
         )

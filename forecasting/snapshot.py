@@ -66,19 +66,6 @@ class Snapshot:
         return Past(self.history, micros_of(self.as_of))
 
 
-def snapshot_at(
-    deals: pl.DataFrame,
-    changes: pl.DataFrame,
-    stages: pl.DataFrame,
-    owners: pl.DataFrame,
-    *,
-    as_of: datetime,
-    zone: str,
-) -> Snapshot:
-    """The account as it stood at a past instant. For many instants: `History(...).snapshot`."""
-    return History(deals, changes, stages, owners, zone=zone).snapshot(as_of)
-
-
 def snapshot_now(
     deals: pl.DataFrame,
     changes: pl.DataFrame,

@@ -242,8 +242,3 @@ def _checked(moment: datetime, zone: ZoneInfo) -> datetime:
         raise ValueError("no date of this age")
     aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     return aware.astimezone(UTC)
-
-
-def day_alone(moment: datetime, zone: ZoneInfo) -> bool:
-    """Whether only the day was given: it is midnight there."""
-    return moment.astimezone(zone).time() == time()

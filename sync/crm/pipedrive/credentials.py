@@ -1,12 +1,9 @@
 """Who we are to Pipedrive: a user's token, or an app's OAuth tokens."""
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from sync.crm.oauth import Credentials as AnyCredentials
 from sync.crm.oauth import OAuthTokens, StaticToken
-
-AUTHORIZE_URL: Final = "https://oauth.pipedrive.com/oauth/authorize"
-TOKEN_URL: Final = "https://oauth.pipedrive.com/oauth/token"  # noqa: S105 - an address
 
 
 class Credentials(AnyCredentials, Protocol):
