@@ -70,13 +70,17 @@ def predicted_since(engine: Engine, connection: str, instant: datetime) -> bool:
 
 
 def thin(engine: Engine, connection: str, *, now: datetime, zone: str) -> None:
-    """Drop what nobody will ask for: of each day before today all runs' forecasts but the last
-    one's, and predictions whose period ended more than `PREDICTIONS_KEPT_DAYS` ago.
+    """Drop what nobody will ask for: predictions whose period ended more than
+    `PREDICTIONS_KEPT_DAYS` ago, and of each day before today all runs' forecasts but the last
+    one's and those of a run that made predictions, for they tell its parameters.
     """
     local = ZoneInfo(zone)
     today = now.astimezone(local).date()
     runs = select(forecast.c.job_run_id, forecast.c.as_of).where(
         forecast.c.connection == connection, forecast.c.as_of >= now - _LOOKED_BACK
+    )
+    predicted = select(prediction.c.job_run_id).where(
+        prediction.c.connection == connection, prediction.c.as_of >= now - _LOOKED_BACK
     )
     with writing(engine) as transaction:
         last: dict[date, int] = {}
@@ -86,6 +90,8 @@ def thin(engine: Engine, connection: str, *, now: datetime, zone: str) -> None:
             if day in last and day < today:
                 superseded.append(last[day])
             last[day] = run_id
+        spared = set(transaction.execute(predicted.distinct()).scalars())
+        superseded = [run_id for run_id in superseded if run_id not in spared]
         for start in range(0, len(superseded), 500):
             chunk = superseded[start : start + 500]
             transaction.execute(delete(forecast).where(forecast.c.job_run_id.in_(chunk)))

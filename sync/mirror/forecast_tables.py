@@ -59,7 +59,8 @@ forecast = Table(
         "job_run_id", "method", "variant", "period_kind", "period_start", "segment_kind", "segment"
     ),
     Index(None, "connection", "as_of"),
-    comment="Never changed once written; of past days the last run is kept. Written by assess.",
+    comment="Never changed once written; of past days the last run is kept, and those with "
+    "predictions. Written by assess.",
 )
 
 prediction = Table(
@@ -77,7 +78,8 @@ prediction = Table(
     Column("win_probability", Float, comment="Won at all."),
     Column("win_probability_by", Float, comment="Won before period_end."),
     Index(None, "connection", "period_end"),
-    comment="What was said of each open deal, once a week. Never changed. Written by assess.",
+    comment="What was said of each open deal, once a week; with which parameters, say the "
+    "forecasts of the same run, method and variant. Never changed. Written by assess.",
 )
 
 backtest_origin = Table(

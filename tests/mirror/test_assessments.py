@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from sqlalchemy import Engine
+from sqlalchemy import Engine, and_, select
 
 from forecasting.deals import INSTANT
 from sync.mirror import schema
@@ -201,6 +201,30 @@ def test_of_a_past_day_the_last_runs_forecasts_stay(engine: Engine) -> None:
     kept = {row["job_run_id"] for row in rows(engine, schema.forecast)}
     assert kept == {late, *today, other}
     assert early not in kept
+
+
+def test_a_prediction_keeps_the_forecasts_that_tell_its_parameters(engine: Engine) -> None:
+    """Made by the first run of a Monday; that day's later runs say other things of others."""
+    for hour, prior in enumerate((10, 20)):
+        told = FORECAST | {"parameters": json.dumps({"prior_deals": prior})}
+        once_a_week = None if hour else pl.DataFrame([PREDICTION])
+        assess(
+            engine,
+            T0 + timedelta(hours=hour),
+            forecasts=pl.DataFrame([told]),
+            predictions=once_a_week,
+        )
+    assess(engine, T0 + timedelta(hours=2), forecasts=pl.DataFrame([FORECAST]))
+    thin(engine, "acme", now=T0 + timedelta(days=2), zone="UTC")
+    assert len(rows(engine, schema.forecast)) == 2  # the last one, and the prediction's
+    shared = ("job_run_id", "method", "variant")
+    same = [schema.forecast.c[name] == schema.prediction.c[name] for name in shared]
+    query = select(
+        schema.prediction.c.deal_id, schema.forecast.c.parameters, schema.forecast.c.as_of
+    )
+    with engine.connect() as database:
+        found = database.execute(query.join(schema.forecast, and_(*same))).all()
+    assert found == [("a", {"prior_deals": 10}, T0)]
 
 
 def test_predictions_outlive_their_period_by_a_year_and_a_bit(engine: Engine) -> None:
