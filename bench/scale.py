@@ -226,7 +226,7 @@ def _forecast(folder: str) -> dict[str, Any]:
     snapshot = history.present(UNTIL)
     clock.lap("snapshot")
     periods = backtest.calendar(PeriodKind.MONTH, PeriodKind.QUARTER)(snapshot.today)
-    shocks = {(p.kind.value, p.start): Shock(0.1, 0) for p in periods}
+    shocks = dict.fromkeys(periods, Shock(0.1, 0))
     for method in lineup():
         name = f"{method.name} {method.variant}"
         method.fit(snapshot)

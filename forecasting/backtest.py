@@ -266,7 +266,7 @@ def forecast(
 
 def shocks(
     record: pl.DataFrame, totals: pl.DataFrame, origin: date, method: MethodKey
-) -> Mapping[tuple[str, object], Shock]:
+) -> Mapping[Period, Shock]:
     """The common shock of each period in `totals`, from that method's own finished forecasts."""
     alone = {period: {method: 1.0} for period in periods_in(totals)}
     return _shocks(record, totals, origin, alone)
@@ -277,25 +277,24 @@ def _shocks(
     totals: pl.DataFrame,
     origin: date,
     parts: Mapping[Period, Mapping[MethodKey, float]],
-    before: Mapping[tuple[str, object], Shock] = MappingProxyType({}),
-) -> Mapping[tuple[str, object], Shock]:
+    before: Mapping[Period, Shock] = MappingProxyType({}),
+) -> Mapping[Period, Shock]:
     """The shocks of the methods weighted by `parts`; `before`: those that are the prior."""
-    found: dict[tuple[str, object], Shock] = {}
+    found: dict[Period, Shock] = {}
     for period in periods_in(totals):
         weights = parts[period]
         recent, year = (
             residuals(record, period, origin, weights, last=last) for last in (LAST, YEAR)
         )
         left = (period.end - origin).days
-        key = period.kind.value, period.start
         shock = (
             common_shock(
-                recent, days_left=left, fitted=max(len(weights) - 1, 0), prior=before[key].sd
+                recent, days_left=left, fitted=max(len(weights) - 1, 0), prior=before[period].sd
             )
-            if key in before
+            if period in before
             else common_shock(recent, days_left=left)
         )
-        found[key] = replace(shock, regularity=regularity(year, shock.sd))
+        found[period] = replace(shock, regularity=regularity(year, shock.sd))
     return found
 
 

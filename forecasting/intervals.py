@@ -21,6 +21,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from forecasting.periods import Period, PeriodKind
+
 Values = NDArray[np.float64]
 
 LEVELS: Final = (0.1, 0.5, 0.9)
@@ -203,18 +205,16 @@ def cornish_fisher(z: ArrayLike, skewness: ArrayLike) -> Values:
     )
 
 
-def with_intervals(
-    totals: pl.DataFrame, shocks: Mapping[tuple[str, object], Shock]
-) -> pl.DataFrame:
+def with_intervals(totals: pl.DataFrame, shocks: Mapping[Period, Shock]) -> pl.DataFrame:
     """`totals` with p10, p50, p90, shock_sd, shock_sample and interval_note.
 
     `totals`: rows of a method or of the combination (won_amount and the open and new parts'
-    expected, variance, third_moment). `shocks`: by (period_kind, period_start). KeyError for a
-    period without one.
+    expected, variance, third_moment). `shocks`: by period; KeyError for one without.
     """
     frames = []
-    for (kind, start), rows in totals.group_by("period_kind", "period_start", maintain_order=True):
-        shock = shocks[str(kind), start]
+    period = ("period_start", "period_end", "period_kind")
+    for (start, end, kind), rows in totals.group_by(*period, maintain_order=True):
+        shock = shocks[Period(start, end, PeriodKind(kind))]
         won = rows["won_amount"].to_numpy()
         mean = (rows["open_expected"] + rows["new_expected"]).to_numpy()
         at = quantiles(

@@ -255,6 +255,20 @@ def test_a_methods_own_intervals_come_from_its_own_record() -> None:
     assert intervals.LEVELS == (0.1, 0.5, 0.9)
 
 
+def test_windows_that_begin_together_have_intervals_of_their_own() -> None:
+    """A fortnight that errs says nothing of the eight weeks from the same Monday on."""
+    played = backtest.run(
+        HISTORY, [OpenCount(), OpenCount(50.0, "half")], ORIGINS, backtest.windows(14, 56)
+    )
+    results = backtest.gathered(played)
+    actual = backtest.actuals(FRAME, backtest.periods_in(results), until=LAST)
+    both = backtest.combined(results, actual)
+    for days in (14, 56):
+        of_length = pl.col("period_end") - pl.col("period_start") == timedelta(days)
+        alone = backtest.combined(results.filter(of_length), actual.filter(of_length))
+        assert_frame_equal(both.filter(of_length), alone)
+
+
 def test_nothing_tested_is_an_empty_frame() -> None:
     empty = backtest.gathered([])
     assert empty.height == 0

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from forecasting import intervals
 from forecasting.intervals import RESIDUAL_SCHEMA, Shock
+from forecasting.periods import Period, PeriodKind
+
+MARCH = Period(date(2026, 3, 1), date(2026, 4, 1), PeriodKind.MONTH)
 
 
 def residuals(*rows: tuple[int, float, float, float]) -> pl.DataFrame:
@@ -144,7 +147,8 @@ def test_impossible_moments_are_errors(moments: tuple[float, float, float], says
 def totals(**differences: Any) -> pl.DataFrame:
     row = {
         "period_kind": "month",
-        "period_start": date(2026, 3, 1),
+        "period_start": MARCH.start,
+        "period_end": MARCH.end,
         "segment_kind": "total",
         "segment": "",
         "won_amount": 50.0,
@@ -159,8 +163,7 @@ def totals(**differences: Any) -> pl.DataFrame:
 
 
 def test_totals_get_their_quantiles_and_what_they_rest_on() -> None:
-    march = ("month", date(2026, 3, 1))
-    row = intervals.with_intervals(totals(), {march: Shock(0.0, 3, "few_finished_origins:3")})
+    row = intervals.with_intervals(totals(), {MARCH: Shock(0.0, 3, "few_finished_origins:3")})
     (got,) = row.iter_rows(named=True)
     assert got["p10"] == pytest.approx(150 - 12.8155, abs=1e-3)
     assert got["p50"] == pytest.approx(150)
@@ -169,7 +172,7 @@ def test_totals_get_their_quantiles_and_what_they_rest_on() -> None:
     assert got["interval_note"] == "few_finished_origins:3"
     assert intervals.with_intervals(totals().clear(), {}).schema == row.schema
     with pytest.raises(KeyError):
-        intervals.with_intervals(totals(period_kind="quarter"), {march: Shock(0.1, 9)})
+        intervals.with_intervals(totals(period_kind="quarter"), {MARCH: Shock(0.1, 9)})
 
 
 def test_the_floor_of_chance() -> None:
@@ -209,9 +212,8 @@ def test_a_business_as_regular_as_subscriptions_gets_a_narrow_interval() -> None
     assert shock.sd == 0.0
     # of 52 results the 43rd by size, 12 too low, lies on P10, nearly that of a normal law
     assert regular * math.sqrt(30_000.0) * 1.2816 == pytest.approx(12.0, rel=0.05)
-    march = ("month", date(2026, 3, 1))
     row, plain = (
-        intervals.with_intervals(totals(), {march: shock}).row(0, named=True)
+        intervals.with_intervals(totals(), {MARCH: shock}).row(0, named=True)
         for shock in (Shock(0.0, 52, None, regular), Shock(0.0, 52))
     )
     assert row["p90"] - row["p10"] == pytest.approx(regular * (plain["p90"] - plain["p10"]))
