@@ -4,7 +4,12 @@ The text of every error says what happened, where, and what to do next. Nothing 
 goes into it. `exit_code` is what the command line ends with.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
+
+NAMED: Final = 5
+"""So many of the refused records are named in the message."""
 
 
 class DealpulseError(Exception):
@@ -67,11 +72,17 @@ class MirrorDiffers(DealpulseError):
     exit_code = 8
 
 
-class RecordRejected(DealpulseError):
-    """One record could not be read or written; the others go on."""
+class RecordsRejected(DealpulseError):
+    """Some records were refused and the others went through: only those are to be corrected.
+
+    records: a few words on each, by which it is found. remedy: what to do with them.
+    """
 
     exit_code = 7
 
-    def __init__(self, message: str, *, record_id: str) -> None:
-        super().__init__(message)
-        self.record_id = record_id
+    def __init__(self, where: str, records: Sequence[str], remedy: str) -> None:
+        count = f"{len(records)} record{' was' if len(records) == 1 else 's were'} refused"
+        more = len(records) - NAMED
+        named = "; ".join([*records[:NAMED], *([f"and {more} more"] if more > 0 else ())])
+        super().__init__(f"{where}: {count}, the others went through: {named}. {remedy}")
+        self.records = tuple(records)

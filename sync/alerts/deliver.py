@@ -18,7 +18,7 @@ from sync.alerts.inputs import Rates, Waiting, waiting
 from sync.alerts.message import Sentence, Telling, compose
 from sync.alerts.store import DeliveryState
 from sync.clock import Clock
-from sync.errors import DealpulseError, PermanentError, TransientError
+from sync.errors import DealpulseError, PermanentError, RecordsRejected, TransientError
 
 LEASE = timedelta(minutes=15)
 """A claim older than this belongs to a dead process; far longer than any channel's time-outs."""
@@ -32,7 +32,8 @@ class DeliveryReport:
     """Deliveries (one alert on one channel) by how they ended, and the digests they went in.
 
     put_back: to be tried again, or given up after too many tries. expired: found half sent by a
-    process that died. problems: what to tell the operator, one text per failed digest.
+    process that died. errors: what to tell the operator, one for each digest that failed; refused:
+    tasks that the CRM did not take, while it took others of their digest.
     """
 
     digests: int = 0
@@ -42,10 +43,11 @@ class DeliveryReport:
     uncertain: int = 0
     withdrawn: int = 0
     expired: int = 0
-    problems: list[str] = field(default_factory=list)
+    errors: list[DealpulseError] = field(default_factory=list)
+    refused: list[RecordsRejected] = field(default_factory=list)
 
-    def add(self, alerts: int, end: DeliveryState, problem: str | None) -> None:
-        match end:
+    def add(self, alerts: int, error: DealpulseError | None) -> None:
+        match _end(error):
             case DeliveryState.SENT:
                 self.digests += 1
                 self.sent += alerts
@@ -55,8 +57,10 @@ class DeliveryReport:
                 self.uncertain += alerts
             case _:
                 self.failed += alerts
-        if problem is not None:
-            self.problems.append(problem)
+        if isinstance(error, RecordsRejected):
+            self.refused.append(error)
+        elif error is not None:
+            self.errors.append(error)
 
 
 def deliver(
@@ -132,7 +136,6 @@ class _Teller:
             ours = [alert for alert in digest.alerts if alert.alert_id in claimed]
             message = self._compose(digest, ours)
         error = _hand_over(channel, message)
-        problem = None if error is None else str(error)
         store.finish(
             self.engine,
             channel.name,
@@ -140,9 +143,9 @@ class _Teller:
             claimed_by=self.claimed_by,
             state=_end(error),
             at=self.clock.now(),
-            error=problem,
+            error=None if error is None else str(error),
         )
-        report.add(len(message.alert_ids), _end(error), problem)
+        report.add(len(message.alert_ids), error)
         return error
 
     def _compose(self, digest: Waiting, alerts: Sequence[Telling]) -> Message:
@@ -159,7 +162,7 @@ class _Teller:
 def _hand_over(channel: Channel, message: Message) -> DealpulseError | None:
     try:
         channel.deliver(message)
-    except (TransientError, PermanentError, DeliveryUncertain) as error:
+    except (TransientError, PermanentError, RecordsRejected, DeliveryUncertain) as error:
         return error
     return None
 

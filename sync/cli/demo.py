@@ -20,7 +20,7 @@ from rich.text import Text
 from sync.alerts.digest import Message
 from sync.bootstrap import App, open_app
 from sync.cli.demo_crms import NAME, TOKEN_ENV, DemoCrm, Simulation, simulated
-from sync.cli.state import Language, bars, report_results
+from sync.cli.state import Language, bars, raise_first, report_results
 from sync.clock import SystemClock
 from sync.errors import ConfigError
 from sync.jobs import chain
@@ -126,9 +126,7 @@ def _run(app: App, console: Console, jobs: Sequence[Job]) -> list[JobResult]:
     (settings,) = app.config.connections
     with bars(console) as progress:
         results = run_chain(jobs, app.context(settings, progress=progress))
-    failure = report_results(results, console)
-    if failure is not None:
-        raise failure
+    raise_first(report_results(results, console))
     return results
 
 
@@ -195,9 +193,7 @@ def _deliver_alerts(app: App, console: Console) -> None:
     kept = _Kept()
     (settings,) = app.config.connections
     shown = dataclasses.replace(app.context(settings), channels=[kept])
-    failure = report_results(run_chain(chain.telling(settings), shown), console)
-    if failure is not None:
-        raise failure
+    raise_first(report_results(run_chain(chain.telling(settings), shown), console))
     on_account = [each for each in kept.messages if each.owner == NAME]
     owners = [each for each in kept.messages if each.owner != NAME]
     for title, messages in (("Of the account", on_account), ("One digest", owners)):

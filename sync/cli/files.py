@@ -14,7 +14,7 @@ from sync.cli.sync import run_jobs
 from sync.clock import SystemClock
 from sync.config.loader import default_path, load
 from sync.config.model import Connection, FileConnection
-from sync.errors import ConfigError
+from sync.errors import ConfigError, RecordsRejected
 from sync.jobs import chain
 from sync.report.table import Column, Format, Kind, Report, show
 
@@ -56,7 +56,11 @@ def import_file(
     with state.app(migrate=True) as app:
         settings = _only_one(app.settings(connection))
         _put(file, Path(settings.folder))
-        run_jobs(app, settings.name, [chain.PULL, chain.ASSESS, chain.PROCESS])
+        try:
+            run_jobs(app, settings.name, [chain.PULL, chain.ASSESS, chain.PROCESS])
+        except RecordsRejected:
+            _outcome(app, settings)
+            raise
         _outcome(app, settings)
 
 

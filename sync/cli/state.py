@@ -26,7 +26,7 @@ from rich.text import Text
 from sync.bootstrap import App, open_app
 from sync.config.model import Connection
 from sync.config.secrets import redact
-from sync.errors import DealpulseError
+from sync.errors import DealpulseError, RecordsRejected
 from sync.jobs.runner import JobResult
 from sync.report.table import Format, Report, show
 
@@ -128,15 +128,16 @@ def bars(console: Console) -> Iterator[Bars]:
         yield Bars(progress, limit)
 
 
-def report_results(results: list[JobResult], console: Console) -> DealpulseError | None:
-    """Print a line per job, and what it left out; returns the first error."""
-    first: DealpulseError | None = None
+def report_results(results: Sequence[JobResult], console: Console) -> list[DealpulseError]:
+    """Print a line per job, and what it left out; returns what went wrong, records that were
+    refused last."""
+    failed: list[DealpulseError] = []
     for result in results:
         done = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items() if n)
         outcome = "stopped" if result.stopped else done or "nothing new"
         if result.error is not None:
             outcome = "failed"
-            first = first or result.error
+            failed.append(result.error)
         console.print(
             f"{result.connection}: {result.job}: {outcome} "
             f"({result.requests} requests, {result.seconds:.1f} s)",
@@ -145,7 +146,16 @@ def report_results(results: list[JobResult], console: Console) -> DealpulseError
         )
         for note in result.notes:
             console.print(f"  {note}", style="yellow", markup=False, highlight=False)
-    return first
+    return [*failed, *(each for result in results for each in result.refused)]
+
+
+def raise_first(wrong: Sequence[DealpulseError]) -> None:
+    """Tell all of it and raise the first, records that were refused after everything else."""
+    ordered = sorted(wrong, key=lambda error: isinstance(error, RecordsRejected))
+    for later in ordered[1:]:
+        notices().print(f"Error: {redact(str(later))}", style="red", markup=False, highlight=False)
+    if ordered:
+        raise ordered[0]
 
 
 def show_each(
@@ -171,10 +181,7 @@ def show_each(
         reports.append(together())
     if reports:
         show(reports, form, screen())
-    for later in failures[1:]:
-        notices().print(f"Error: {redact(str(later))}", style="red", markup=False, highlight=False)
-    if failures:
-        raise failures[0]
+    raise_first(failures)
 
 
 def each_connection(
@@ -182,15 +189,17 @@ def each_connection(
 ) -> None:
     """Do `work` for every connection; one failing does not keep the others from it.
 
-    Raises the first error at the end, when all were tried.
+    Raises the first error at the end, when all were tried; the others are told.
     """
-    failure: DealpulseError | None = None
-    for settings in app.settings(only):
+    wrong: list[DealpulseError] = []
+    chosen = app.settings(only)
+    for settings in chosen:
         try:
-            failed = report_results(work(settings.name), console)
+            found = report_results(work(settings.name), console)
         except DealpulseError as error:
-            console.print(f"{settings.name}: {error}", style="red", markup=False, highlight=False)
-            failed = error
-        failure = failure or failed
-    if failure is not None:
-        raise failure
+            console.print(f"{settings.name}: failed", markup=False, highlight=False)
+            found = [error]
+        for each in found if len(chosen) > 1 else ():
+            each.add_note(f"(Connection: {settings.name}.)")
+        wrong += found
+    raise_first(wrong)

@@ -23,6 +23,7 @@ from sync.crm.writing import PropertyStatus as PropertyStatus
 from sync.crm.writing import ValueKind as ValueKind
 from sync.crm.writing import WriteOutcome as WriteOutcome
 from sync.crm.writing import WriteResult as WriteResult
+from sync.errors import RecordsRejected
 
 
 class DealStatus(StrEnum):
@@ -246,6 +247,7 @@ class DealPage:
     whole_history: ids of deals whose `changes` are all that the CRM knows of those fields, for a
     CRM that tells it only now and then: what comparing pulls found of them gives way.
     left_out: what could not be read for want of a scope, each with what to do; deals go on.
+    refused: records that could not be taken; the others are.
     notes: how the deals were read, where an operator may want to know; a sentence each.
     """
 
@@ -255,6 +257,7 @@ class DealPage:
     removals: Sequence[Removal] = ()
     unparsed: Sequence[Unparsed] = ()
     left_out: Sequence[str] = ()
+    refused: Sequence[RecordsRejected] = ()
     notes: Sequence[str] = ()
     history_read: bool = True
     whole_history: frozenset[str] = frozenset()

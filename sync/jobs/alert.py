@@ -9,7 +9,7 @@ from sync.alerts.channels.base import Closing
 from sync.alerts.deliver import DeliveryReport
 from sync.alerts.inputs import Inputs, read_inputs
 from sync.alerts.rules import AlertPlan, brake, plan
-from sync.errors import TransientError
+from sync.errors import PermanentError, TransientError
 from sync.jobs.bottleneck_alert import raise_bottleneck_alerts
 from sync.jobs.context import Counts, JobContext, Partly
 
@@ -122,8 +122,11 @@ def _deliver(ctx: JobContext, *, only_retries: bool) -> Counts:
         should_stop=ctx.should_stop,
     )
     counts = _counts(report)
-    if report.problems:
-        raise Partly(counts, TransientError("; ".join(report.problems)))
+    ctx.refused.extend(report.refused)
+    if report.errors:
+        for_good = all(isinstance(error, PermanentError) for error in report.errors)
+        kind = PermanentError if for_good else TransientError
+        raise Partly(counts, kind("; ".join(map(str, report.errors))))
     return counts
 
 

@@ -90,6 +90,14 @@ class _Mover:
     action: Action
 
     def run(self, plan: ArchivePlan) -> Counts:
+        refused: list[str] = []
+        try:
+            return self._run(plan, refused)
+        finally:
+            remedy = "Put right in the CRM what it asks for, pull, and run the same command again."
+            self.ctx.tell_refused(refused, remedy)
+
+    def _run(self, plan: ArchivePlan, refused: list[str]) -> Counts:
         ctx, count = self.ctx, Counter[str]()
         count["left_alone"] = len(plan.left_alone)
         ctx.notes.extend(f"deal {deal_id} is left alone: {why}" for deal_id, why in plan.left_alone)
@@ -111,8 +119,10 @@ class _Mover:
                 if write not in good:
                     count["left_alone"] += 1
                     ctx.notes.append(f"deal {write.deal_id} is left alone: changed meanwhile")
-            if good:
-                count.update(state.value for state in self._send(good))
+            for deal_id, state, why in self._send(good) if good else ():
+                count[state.value] += 1
+                if state is State.REJECTED:
+                    refused.append(f"deal {deal_id} ({why})")
             ctx.progress.step(self.action.value, start + len(batch), len(plan.writes))
         return dict(count)
 
@@ -121,7 +131,8 @@ class _Mover:
             return holds(now, write.before)
         return mirrored is not None and untouched(now, mirrored)
 
-    def _send(self, writes: Sequence[PlannedWrite]) -> list[State]:
+    def _send(self, writes: Sequence[PlannedWrite]) -> list[tuple[str, State, str]]:
+        """Deal, what became of it, why."""
         ctx = self.ctx
         rows = journal.record(
             ctx.engine,
@@ -142,17 +153,18 @@ class _Mover:
             for outcome in outcomes
         ]
         _settle(ctx, answered)
-        final = {settlement.trace_id: settlement.state for settlement in answered}
+        final = {settlement.trace_id: settlement for settlement in answered}
         open_rows = [
-            row.settled_as(final[row.trace_id])
+            row.settled_as(final[row.trace_id].state)
             for row in rows
-            if final[row.trace_id] in journal.UNSETTLED
+            if final[row.trace_id].state in journal.UNSETTLED
         ]
         for settlement in _look(ctx, open_rows):
             if settlement.state is not State.NOT_WRITTEN:
                 _settle(ctx, [settlement])
-                final[settlement.trace_id] = settlement.state
-        return list(final.values())
+                final[settlement.trace_id] = settlement
+        ends = [(row.deal_id, final[row.trace_id]) for row in rows]
+        return [(deal_id, end.state, end.detail) for deal_id, end in ends]
 
 
 def _settle_earlier(ctx: JobContext) -> None:

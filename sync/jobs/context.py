@@ -15,7 +15,7 @@ from sync.config.rates import rates_for
 from sync.crm.base import CrmSink, CrmSource
 from sync.crm.goals import GoalSource
 from sync.crm.leads import LeadSink, LeadSource
-from sync.errors import DealpulseError
+from sync.errors import DealpulseError, RecordsRejected
 from sync.mirror import read
 
 Counts = dict[str, int]
@@ -71,12 +71,19 @@ class JobContext:
     """None where the CRM has no goals."""
     notes: list[str] = field(default_factory=list)
     """What the running job left out and why, one sentence each."""
+    refused: list[RecordsRejected] = field(default_factory=list)
+    """Records that the running job could not bring through, while the others went on."""
     asked_at: dict[str, datetime] = field(default_factory=dict)
     """When this process last asked the CRM for what seldom changes, by what it is."""
 
     @property
     def connection(self) -> str:
         return self.settings.name
+
+    def tell_refused(self, records: Sequence[str], remedy: str) -> None:
+        """See `RecordsRejected`; nothing where there are none."""
+        if records:
+            self.refused.append(RecordsRejected(self.connection, records, remedy))
 
     @property
     def rates(self) -> Mapping[str, Decimal]:

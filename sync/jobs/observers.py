@@ -19,7 +19,8 @@ class Log(Protocol):
 
 class JobLog:
     """One line per run. A failure is an error the first time and a note while it lasts; the run
-    that ends it says so. What a run left out is a warning the first time.
+    that ends it says so. What a run left out, or could not bring through, is a warning the first
+    time.
     """
 
     def __init__(self, log: Log) -> None:
@@ -46,10 +47,11 @@ class JobLog:
             self._log.info(f"{result.job} works again", failed_runs=failed, **values)
         else:
             self._log.info(result.job, **values)
-        for note in result.notes:
+        notes = [*result.notes, *map(str, result.refused)]
+        for note in notes:
             if note not in self._left_out.get(key, ()):
                 self._log.warning(f"{result.job}: {note}", connection=result.connection)
-        self._left_out[key] = frozenset(result.notes)
+        self._left_out[key] = frozenset(notes)
 
     def _failed(
         self, key: tuple[str, str], error: DealpulseError, values: dict[str, object]

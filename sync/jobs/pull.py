@@ -53,6 +53,7 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
             counts.update(save(ctx, DEALS, page))
             left_out.update(dict.fromkeys(page.left_out))
             told.update(dict.fromkeys(page.notes))
+            ctx.refused.extend(page.refused)
             done += len(page.deals)
             ctx.progress.step("deals", done, total)
             if ctx.should_stop():
@@ -65,7 +66,8 @@ def pull(ctx: JobContext, run_id: int) -> Counts:  # noqa: ARG001 - every job ha
     if not loading:  # a first load is dear enough
         left_out.update(dict.fromkeys(pull_goals(ctx, started_at)))
     ctx.notes[:] = [*told, *left_out]  # a daemon keeps its context
-    return {"left_out": len(left_out), **counts}
+    rejected = sum(len(each.records) for each in ctx.refused)
+    return {"left_out": len(left_out), "rejected": rejected, **counts}
 
 
 @contextmanager

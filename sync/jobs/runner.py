@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sync.clock import Interrupted
 from sync.config.model import ApiConnection
-from sync.errors import AuthError, DealpulseError
+from sync.errors import AuthError, DealpulseError, RecordsRejected
 from sync.jobs.context import Counts, JobContext, Partly, Stopped
 from sync.mirror import job_runs
 
@@ -25,7 +25,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """How one run ended. `error`: None when it did what it should; `seconds`: of wall time.
-    `notes`: what it left out and why, one sentence each."""
+    `notes`: what it left out and why, one sentence each; `refused`: records that did not get
+    through, which stops nothing."""
 
     job: str
     connection: str
@@ -36,6 +37,7 @@ class JobResult:
     error: DealpulseError | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
+    refused: tuple[RecordsRejected, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -71,6 +73,7 @@ def run_job(job: Job, ctx: JobContext, observers: Sequence[Observer] = ()) -> Jo
     run_id = job_runs.start_run(ctx.engine, job.name, ctx.connection, at=ctx.clock.now())
     end = _End()
     ctx.notes.clear()
+    ctx.refused.clear()
     try:
         _run(job, ctx, run_id, end)
     except Exception as bug:
@@ -96,6 +99,7 @@ def run_job(job: Job, ctx: JobContext, observers: Sequence[Observer] = ()) -> Jo
             error=end.error,
             stopped=end.status == "stopped",
             notes=tuple(ctx.notes),
+            refused=tuple(ctx.refused),
         )
         for observer in observers:
             observer.finished(result)

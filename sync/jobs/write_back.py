@@ -72,6 +72,11 @@ def send(
         on_progress=lambda done, total: ctx.progress.step(what, done, total),
         should_stop=ctx.should_stop,
     )
+    record = "lead" if action is Action.LEAD_SCORE else "deal"
+    ctx.tell_refused(
+        [f"{record} {each.deal_id} ({each.detail})" for each in report.refused],
+        "Put right in the CRM what it asks for; they are tried again when they change, and daily.",
+    )
     if report.not_sent:
         raise Stopped
     return {"reconciled": reconciled, "cleared": writes.cleared, **report.counts()}

@@ -42,7 +42,8 @@ class Problem:
 class ApplyReport:
     """Deals by what became of their write. written: accepted by the CRM; confirmed and differs are
     those of them that were read back the same, and not. left_alone: refused before, see
-    `journal.refused`. not_sent: left when asked to stop.
+    `journal.refused`. not_sent: left when asked to stop. refused: what the CRM's rules do not let
+    in, of this run and of those left alone.
     """
 
     written: int
@@ -55,6 +56,7 @@ class ApplyReport:
     left_alone: int
     not_sent: int
     details: tuple[Problem, ...]
+    refused: tuple[Problem, ...]
 
     def counts(self) -> dict[str, int]:
         """For the run's record."""
@@ -80,8 +82,13 @@ class _Tally:
         for settlement in settlements:
             self.last[settlement.trace_id] = (entries[settlement.trace_id].deal_id, settlement)
 
-    def report(self, *, left_alone: int, not_sent: int) -> ApplyReport:
+    def report(self, *, left_alone: Sequence[Problem], not_sent: int) -> ApplyReport:
         count = Counter(settlement.state for _, settlement in self.last.values())
+        details = tuple(
+            Problem(deal_id, settlement.state, settlement.detail)
+            for deal_id, settlement in self.last.values()
+            if settlement.state is not State.CONFIRMED
+        )
         return ApplyReport(
             written=count[State.WRITTEN] + count[State.CONFIRMED] + count[State.DIFFERS],
             confirmed=count[State.CONFIRMED],
@@ -90,13 +97,10 @@ class _Tally:
             merged=count[State.MERGED],
             rejected=count[State.REJECTED],
             unknown=count[State.UNKNOWN],
-            left_alone=left_alone,
+            left_alone=len(left_alone),
             not_sent=not_sent,
-            details=tuple(
-                Problem(deal_id, settlement.state, settlement.detail)
-                for deal_id, settlement in self.last.values()
-                if settlement.state is not State.CONFIRMED
-            ),
+            details=details,
+            refused=tuple(p for p in (*details, *left_alone) if p.state is State.REJECTED),
         )
 
 
@@ -133,7 +137,12 @@ def apply(
         _stop_in_an_outage(settlements, left=len(writes) - done)
         if on_progress is not None:
             on_progress(done, len(writes))
-    return tally.report(left_alone=len(plan.writes) - len(writes), not_sent=len(writes) - done)
+    left_alone = [
+        Problem(write.deal_id, *refused[write.deal_id])
+        for write in plan.writes
+        if write.deal_id in refused
+    ]
+    return tally.report(left_alone=left_alone, not_sent=len(writes) - done)
 
 
 def reconcile(

@@ -7,7 +7,7 @@
 A row that a killed process left behind is `sending`: it says what may stand in the CRM.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -210,9 +210,10 @@ def history(
 
 def refused(
     engine: Engine, connection: str, *, at: datetime, action: Action = Action.WRITE_BACK
-) -> Collection[str]:
+) -> Mapping[str, tuple[State, str]]:
     """Deals whose last write the CRM refused less than `REFUSED_FOR` ago and that have not been
-    pulled since: the same request would fail again. Leads: refused less than that ago.
+    pulled since: the same request would fail again. Leads: refused less than that ago. With how
+    that write ended, and why.
     """
     deal = schema.deal
     latest = (
@@ -224,7 +225,7 @@ def refused(
         )
         .group_by(_journal.c.deal_id)
     )
-    query = select(_journal.c.deal_id).where(
+    query = select(_journal.c.deal_id, _journal.c.state, _journal.c.detail).where(
         _journal.c.id.in_(latest),
         _journal.c.state.in_(sorted(state.value for state in REFUSED)),
     )
@@ -236,7 +237,8 @@ def refused(
             & (deal.c.pulled_at <= _journal.c.planned_at),
         )
     with reading(engine) as database:
-        return frozenset(database.execute(query).scalars())
+        rows = database.execute(query).all()
+    return {row.deal_id: (State(row.state), row.detail) for row in rows}
 
 
 def _entries(engine: Engine, connection: str, condition: Any) -> Sequence[Entry]:

@@ -12,7 +12,7 @@ from sync.alerts.channels.base import Channel, DeliveryUncertain
 from sync.alerts.deliver import GIVE_UP_AFTER, LEASE, DeliveryReport, deliver
 from sync.alerts.digest import Message
 from sync.alerts.store import KEEP_TRYING, MIN_ATTEMPTS
-from sync.errors import PermanentError, TransientError
+from sync.errors import PermanentError, RecordsRejected, TransientError
 from tests.alerts.conftest import CONNECTION, Book
 from tests.alerts.digests import sentence
 
@@ -91,7 +91,7 @@ def test_what_passes_is_tried_again_until_it_is_given_up(book: Book, desk: Desk)
     desk.fail_with(TransientError("desk: closed"))
     for attempt in range(2 * MIN_ATTEMPTS):
         report = send(book, desk, retries=attempt > 0)
-        assert (report.put_back, report.problems) == (1, ["desk: closed"])
+        assert (report.put_back, [*map(str, report.errors)]) == (1, ["desk: closed"])
         assert book.deliveries() == ["pending"]
     book.clock.advance(days=KEEP_TRYING.days)
     send(book, desk, retries=True)
@@ -139,10 +139,20 @@ def test_what_does_not_pass_is_not_tried_again_by_itself(
     desk.fail_with(error)
     report = send(book, desk)
     assert getattr(report, count) == 1
-    assert report.problems == [str(error)]
+    assert report.errors == [error]
     assert book.deliveries() == [state]
     assert send(book, desk) == DeliveryReport()
     assert desk.tries == 1
+
+
+def test_a_part_that_is_refused_is_told_apart(book: Book, desk: Desk) -> None:
+    book.add_deal("1")
+    book.raise_and_resolve()
+    error = RecordsRejected("desk", ["the task on deal 1 (archived)"], "Correct it.")
+    desk.fail_with(error)
+    report = send(book, desk)
+    assert (report.failed, report.errors, report.refused) == (1, [], [error])
+    assert book.deliveries() == ["failed"]
 
 
 def test_a_person_may_send_failed_ones_again(book: Book, desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sync.writeback.plan import PlannedWrite
 from tests.contract.house import house, pull
 from tests.contract.world import Truth, World
 from tests.contract.worlds import world_of
+from tests.contract.worlds_over_http import HubSpotWorld
 from tests.fake_clock import FakeClock
 
 REASON = "No activity (closed by dealpulse)"
@@ -183,6 +185,30 @@ def test_what_a_killed_run_left_open_is_looked_up_first(app: App, world: World) 
     assert done(app, world, archive) == {"confirmed": 1}
     states = [row.state for row in journal.history(app.engine, world.name, dead)]
     assert states == [State.NOT_WRITTEN, State.CONFIRMED]
+
+
+def test_a_deal_that_the_crm_refuses_is_named_and_the_others_are_closed(
+    app: App, world: World
+) -> None:
+    *_, other, refused = sorted(open_ids(world), key=int)
+    propose(app, world, [other, refused])
+    if isinstance(world, HubSpotWorld):
+        rules = {"lost": ("closed_lost_reason", "hs_next_step")}
+        world.crm.behaviour = replace(world.crm.behaviour, required_by_stage=rules)
+        world.crm.edit(other, {"hs_next_step": "None"})
+        pull(app, world)
+        propose(app, world, [other, refused])
+    else:
+        assert world.faults is not None
+        world.faults.add("forbidden_403", -1, f"/deals/{refused}", "PATCH")
+    result = run(app, world, archive)
+    assert result.ok
+    assert (result.counts["confirmed"], result.counts["rejected"]) == (1, 1)
+    (told,) = result.refused
+    assert told.exit_code == 7
+    assert [record.split(" (")[0] for record in told.records] == [f"deal {refused}"]
+    assert world.truth()[other].status == "lost"
+    assert world.truth()[refused].status == "open"
 
 
 def test_write_back_knows_nothing_of_moves(app: App, world: World) -> None:

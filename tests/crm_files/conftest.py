@@ -78,7 +78,9 @@ class Import:
         return pages
 
     def said(self, pages: list[DealPage]) -> list[str]:
-        return [text for page in pages for text in page.left_out]
+        """What was left out, and the rows that were refused."""
+        refused = [row for page in pages for each in page.refused for row in each.records]
+        return [*(text for page in pages for text in page.left_out), *refused]
 
 
 Make = Callable[..., Import]

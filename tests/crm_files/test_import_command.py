@@ -68,12 +68,22 @@ def test_without_it_the_file_goes_through_the_connection(export: Path, tmp_path:
         "connections: [{kind: file, name: dult, folder: inn, time_zone: Europe/Oslo}]\n", "utf-8"
     )
     done = dealpulse(tmp_path, "import", "salg.csv")
-    assert done.returncode == 0, done.stderr
-    assert "dult: pull: 1 left out, 3 created" in done.stderr
+    assert done.returncode == 7, done.stderr
+    assert "dult: pull: 1 rejected, 3 created" in done.stderr
+    assert "dult: assess: " in done.stderr
+    assert (
+        "Error: dult: 1 record was refused, the others went through: salg.csv, line 5: no_id "
+        "(every deal needs one). salg.csv.rejected.csv has them all: correct the export"
+    ) in done.stderr
+    assert "1 no_id" in done.stderr
     assert "1 no_id" in done.stderr
     assert (tmp_path / "inn" / "salg.csv").read_bytes() == export.read_bytes()
     forecast = dealpulse(tmp_path, "forecast", "--format", "json")
     assert json.loads(forecast.stdout)[0]["currency"] == "NOK"
+    assert dealpulse(tmp_path, "sync").returncode == 0  # nothing new, so nothing new is refused
+    export.write_text("\n".join([HEAD, *ROWS]) + "\n", "utf-8")
+    mended = dealpulse(tmp_path, "import", "salg.csv")
+    assert mended.returncode == 0, mended.stderr
 
 
 def test_a_file_that_is_no_export_says_so(tmp_path: Path) -> None:

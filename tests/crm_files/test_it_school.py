@@ -94,7 +94,7 @@ def test_every_defect_has_a_name_and_a_count_and_every_row_a_place(school: Impor
     rows = raw.count("\n") - 1
     assert report["deals"] + report["rejected"] + report["blank"] == rows
     assert len(school.deals) == report["deals"] == rows - 2
-    assert school.said(pages) == [f"{NAME}, line 8177: rejected, no_id (every deal needs one)"]
+    assert school.said(pages) == [f"{NAME}, line 8177: no_id (every deal needs one)"]
     rejected = (school.folder / f"{NAME}.rejected.csv").read_text("utf-8-sig")
     assert rejected.count("\n") == 2
     doubts = (school.folder / f"{NAME}.doubts.csv").read_text("utf-8-sig")

@@ -11,7 +11,7 @@ from sync.alerts.digest import Message
 from sync.alerts.message import Alerted, Recipient, compose
 from sync.crm.base import FollowUp
 from sync.crm.pipedrive.follow_ups import PipedriveFollowUps
-from sync.errors import PermanentError, TransientError
+from sync.errors import RecordsRejected, TransientError
 from sync.jobs.alert import deliver_alerts, raise_alerts
 from sync.jobs.assess import assess
 from sync.jobs.context import Counts
@@ -125,8 +125,9 @@ def test_the_channel_makes_one_for_each_alert(account: Account) -> None:
 def test_a_deal_that_refuses_does_not_keep_the_others_from_being_told(account: Account) -> None:
     account.crm.archive(account.crm.id_of("a"))
     channel = ActivityChannel("activity", follow_ups(account))
-    with pytest.raises(PermanentError, match="1 of 2 tasks were refused"):
+    with pytest.raises(RecordsRejected, match="others went through: the task on deal") as caught:
         channel.deliver(message(account, "a", "b"))
+    assert len(caught.value.records) == 1
     assert [len(made(account, key)) for key in "ab"] == [0, 1]
 
 

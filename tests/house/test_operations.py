@@ -105,6 +105,18 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     assert codes == raised | {0}
 
 
+def test_every_error_there_is_is_raised_somewhere() -> None:
+    """A code that nothing ends with would be a promise that nobody keeps."""
+    kinds = {
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, errors.DealpulseError)
+    }
+    sources = (path.read_text("utf-8") for path in (ROOT / "sync").rglob("*.py"))
+    made = {name for text in sources for name in re.findall(r"(?<!class )\b(\w+)\(", text)}
+    assert kinds <= made
+
+
 def test_the_addresses_are_those_of_the_page() -> None:
     routes = {route.path for route in create_app(pytest.fail, JobMetrics()).routes}  # type: ignore[attr-defined]
     assert {row[0].strip("`") for row in rows("address")} == routes

@@ -134,6 +134,7 @@ def test_what_the_crm_refuses_is_told_and_left_alone_for_a_day(desk_of: Open) ->
 
     again = desk.cycle(desired)
     assert (again.left_alone, again.rejected) == (1, 0)
+    assert again.refused == report.refused == (problem,)
     assert desk.states(refused) == [State.REJECTED]
 
     desk.clock.advance(days=1)
@@ -216,6 +217,6 @@ def test_refusals_are_of_one_connection(desk_of: Open) -> None:
     desk = desk_of(required_by_stage={"new": ("hs_next_step",)})
     desk.cycle({desk.ids[0]: VALUES})
     now = desk.clock.now()
-    assert journal.refused(desk.engine, CONNECTION, at=now) == {desk.ids[0]}
-    assert journal.refused(desk.engine, "other", at=now) == frozenset()
-    assert journal.refused(desk.engine, CONNECTION, at=now + timedelta(days=2)) == frozenset()
+    assert journal.refused(desk.engine, CONNECTION, at=now).keys() == {desk.ids[0]}
+    assert not journal.refused(desk.engine, "other", at=now)
+    assert not journal.refused(desk.engine, CONNECTION, at=now + timedelta(days=2))

@@ -5,7 +5,7 @@ from typing import Final
 
 from sync.alerts.digest import Message, Task
 from sync.crm.base import FollowUp, FollowUps
-from sync.errors import PermanentError
+from sync.errors import PermanentError, RecordsRejected
 
 _SUBJECT_CHARS: Final = 120
 
@@ -18,18 +18,19 @@ class ActivityChannel:
         self._follow_ups = follow_ups
 
     def deliver(self, message: Message) -> None:
-        """One deal that the CRM refuses does not keep the others from being told."""
+        """One deal that the CRM refuses does not keep the others from being told.
+
+        Raises RecordsRejected for those.
+        """
         refused: list[str] = []
         for task in message.tasks:
             try:
                 self._follow_ups.open(_follow_up(task))
             except PermanentError as error:
-                refused.append(f"deal {task.deal_id}: {error}")
+                refused.append(f"the task on deal {task.deal_id} ({error})")
         if refused:
-            raise PermanentError(
-                f"{self.name}: {len(refused)} of {len(message.tasks)} tasks were refused, the "
-                f"others were made ({'; '.join(refused)})"
-            )
+            remedy = "Correct what it names, then `dealpulse alerts send --retry-failed`."
+            raise RecordsRejected(self.name, refused, remedy)
 
     def close_others(self, standing: Collection[tuple[str, str]]) -> int:
         return self._follow_ups.close_others(standing)

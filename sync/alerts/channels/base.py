@@ -26,7 +26,8 @@ class Channel(Protocol):
         """Hand the message over, once.
 
         Raises TransientError where it surely did not arrive and may later, PermanentError where it
-        never will, DeliveryUncertain where nobody knows. No error shows an address that is secret.
+        never will, RecordsRejected where a part of it never will, DeliveryUncertain where nobody
+        knows. No error shows an address that is secret.
         """
 
 

@@ -19,7 +19,7 @@ from sync.crm.files.guess import guess
 from sync.crm.files.mapping import Mapping, load_mapping
 from sync.crm.files.rows import Around, Understood, understand
 from sync.crm.files.tables import Table, read_table
-from sync.errors import DealpulseError, PermanentError, SafetyStop
+from sync.errors import DealpulseError, PermanentError, RecordsRejected, SafetyStop
 
 GUESSED = "guessed"
 """Stands for the mapping where there is no mapping file."""
@@ -47,10 +47,12 @@ class FolderSettings:
 @dataclass(slots=True)
 class Intake:
     """What one look at the folder brought. said: what people should hear of, a sentence each.
-    error: what stopped it; the files before were taken in."""
+    refused: rows without a place, for each file that has some. error: what stopped it; the files
+    before were taken in."""
 
     files: int = 0
     said: list[str] = field(default_factory=list)
+    refused: list[RecordsRejected] = field(default_factory=list)
     error: DealpulseError | None = None
 
 
@@ -147,7 +149,8 @@ def _take_one(
     rejects.write(look.path, table, found)
     book.take(file, kept, gone, at=clock.now())
     done.files += 1
-    done.said += said_of(name, found)
+    if found.rejected:
+        done.refused.append(_refused(settings.connection, name, found))
 
 
 def _was_read(
@@ -195,10 +198,13 @@ def summary(table: Table, found: Understood) -> dict[str, Any]:
     }
 
 
-def said_of(name: str, found: Understood) -> list[str]:
-    """A sentence for each rejected row."""
-    return [
-        f"{name}, line {doubt.line}: rejected, {doubt.defect.value}"
-        + (f" ({doubt.detail})" if doubt.detail else "")
-        for _, doubt in found.rejected
-    ]
+def _refused(connection: str, name: str, found: Understood) -> RecordsRejected:
+    return RecordsRejected(
+        connection,
+        [
+            f"{name}, line {doubt.line}: {doubt.defect.value}"
+            + (f" ({doubt.detail})" if doubt.detail else "")
+            for _, doubt in found.rejected
+        ],
+        f"{name}.rejected.csv has them all: correct the export and put it into the folder again.",
+    )

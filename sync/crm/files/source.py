@@ -34,7 +34,7 @@ from sync.crm.files.mapping import Mapping as FileMapping
 from sync.crm.files.mapping import StageMeaning, load_mapping
 from sync.crm.files.rows import ONE_PIPELINE
 from sync.crm.files.words import outcome_of, plain
-from sync.errors import DealpulseError
+from sync.errors import DealpulseError, RecordsRejected
 
 PAGE = 500
 
@@ -47,6 +47,7 @@ class FileSource:
         self._book = book
         self._clock = clock
         self._unsaid: list[str] = []
+        self._refused: list[RecordsRejected] = []
         self._error: DealpulseError | None = None
         self.files_read = 0
 
@@ -69,6 +70,7 @@ class FileSource:
         found: Intake = take_in(self._settings, self._book, self._clock)
         self.files_read += found.files
         self._unsaid += found.said
+        self._refused += found.refused
         self._error = found.error
 
     def check(self) -> Sequence[AccessCheck]:
@@ -178,9 +180,11 @@ class FileSource:
                 break
             seq, after = held[-1].seq, held[-1].record.deal_id
             yield self._page(held, {"book": book, "seq": str(seq), "after": after}, mapping)
-        if cursor is None or self._unsaid:
+        if cursor is None or self._unsaid or self._refused:
             said, self._unsaid = tuple(dict.fromkeys(self._unsaid)), []
-            yield DealPage({"book": book, "seq": str(seq), "after": after}, left_out=said)
+            refused, self._refused = tuple(self._refused), []
+            at = {"book": book, "seq": str(seq), "after": after}
+            yield DealPage(at, left_out=said, refused=refused)
         if self._error is not None:
             raise self._error
 
