@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 
 from forecasting import boosting
+from forecasting.attributes import ATTRIBUTES
 from forecasting.conversion import ConversionTable
 from forecasting.features import landmarks, open_facts
 from forecasting.logistic import expit, logit
 from forecasting.methods import Multivariable
 from forecasting.scores import auc
+from forecasting.tracks import Floats
 from sync.config.model import Config
 from sync.jobs.inputs import methods_of
 from tests.contract.test_methods import BUSY
@@ -67,6 +69,37 @@ def test_trees_that_only_remember_are_given_little_weight() -> None:
     assert found is not None
     assert informed is not None
     assert 0 <= found.slope < informed.slope / 2
+
+
+def features(numbers: Floats) -> Floats:
+    """A table in which all is unknown but the deals' age."""
+    table = np.full((len(numbers), len(ATTRIBUTES)), np.nan)
+    table[:, ATTRIBUTES.index("age")] = numbers
+    return table
+
+
+def test_trees_are_judged_by_deals_that_they_were_not_shown() -> None:
+    """300 deals, won or not by a coin, each told 20 times: whoever was shown some of the 20 knows
+    the others.
+    """
+    rng = np.random.default_rng(3)
+    row = np.repeat(np.arange(300), 20)
+    won = rng.random(300)[row] < 0.5
+    own = features(rng.permutation(300)[row].astype(float))
+    _, slope = boosting._kept(own, won, np.zeros(len(row)), row, 20, 1 / 20)
+    assert slope < 0.2
+
+
+def test_trees_add_nothing_to_a_table_that_tells_all() -> None:
+    """Young deals are won at odds of e^2, old ones at e^-2, as the table says."""
+    rng = np.random.default_rng(5)
+    old = rng.random(4000) < 0.5
+    offset = np.where(old, -2.0, 2.0)
+    trees = boosting._grown(
+        features(old.astype(float)), rng.random(4000) < expit(offset), offset, 20
+    )
+    added = np.asarray(trees.predict(features(np.array([0.0, 1.0])), raw_score=True))
+    assert np.abs(added).max() < 0.3
 
 
 def test_it_is_tested_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

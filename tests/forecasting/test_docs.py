@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from forecasting import history, process
+from forecasting.categories import DEFAULTS
 from forecasting.methods import METHODS, OpportunityStage
 from forecasting.methods.base import PREDICTION_SCHEMA
 from forecasting.quality import RULES, QualitySettings
@@ -41,6 +42,14 @@ def documented() -> dict[str, tuple[str, float]]:
 
 def test_every_rule_is_documented_with_its_weight_and_family_and_no_other() -> None:
     assert documented() == {rule.code: (rule.family, float(rule.weight)) for rule in RULES}
+
+
+def test_a_category_is_worth_what_the_page_says() -> None:
+    page = (DOCS / "methods" / "intuitive.md").read_text("utf-8")
+    said = {
+        category: float(share) for category, share in re.findall(r"\b([A-Z_]{6,}) ([\d.]+)", page)
+    }
+    assert said == dict(DEFAULTS)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

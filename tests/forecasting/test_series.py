@@ -45,6 +45,13 @@ def test_the_mean_of_the_three_by_hand() -> None:
     assert mean_of_simple(STEP, 1, 2) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("last", "growth"), [(15.0, 1.5), (50.0, 2.0), (1.0, 0.5)])
+def test_growth_is_kept_within_half_and_double(last: float, growth: float) -> None:
+    """A season of 10, 10, then one of `last`, `last`: the next is that times the growth."""
+    values = np.array([10.0, 10.0, last, last])
+    assert last_season(values, 2, 2, over=2) == pytest.approx([last * growth] * 2)
+
+
 def test_a_season_by_hand() -> None:
     """1 and 3 in turn around a moving average of 2: ratios 0.5 and 1.5, each half believed for the
     one year that it was seen in. Without them 4/3 and 12/5 in turn, from a level of 28/15; a weight

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -24,8 +25,8 @@ from sync.jobs.backtest import backtest_since
 from sync.jobs.forecasts import floor
 from sync.jobs.runner import Job, JobResult, run_job
 from sync.mirror import job_runs, schema
-from sync.mirror.backtests import last_definition, origin_rows
-from sync.report.backtest import BacktestCut, backtest_report
+from sync.mirror.backtests import last_definition, origin_rows, with_horizon
+from sync.report.backtest import BacktestCut, backtest_chart, backtest_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import Segment
 from sync.report.table import Report
@@ -207,6 +208,21 @@ def test_the_page_shows_the_chosen_forecast_alone(finished: App) -> None:
     (shown,) = daemon_status(finished, finished.config.connections).connections
     assert {total.method for total in shown.forecasts} == {"combination"}
     assert len({total.period for total in shown.forecasts}) == len(shown.forecasts) > 0
+
+
+def test_the_chart_is_of_the_combination_day_by_day(finished: App) -> None:
+    definition = last_definition(finished.engine, "portal")
+    assert definition is not None
+    rows = with_horizon(origin_rows(finished.engine, "portal", definition))
+    drawn = rows.filter(pl.col("method") == "combination").sort("period_kind", "ahead", "origin")
+    root = ElementTree.fromstring(backtest_chart(finished.engine, "portal"))
+    (_, *points) = (each.text for each in root.iter("{http://www.w3.org/2000/svg}title"))
+    assert points == [
+        f"{origin}: P10 {p10:.0f}, P50 {p50:.0f}, P90 {p90:.0f}, came {actual:.0f}"
+        for origin, p10, p50, p90, actual in drawn.select(
+            "origin", "p10", "p50", "p90", "actual"
+        ).iter_rows()
+    ]
 
 
 HALF_PAST_TWO = datetime(2026, 3, 17, 1, 30, tzinfo=UTC)

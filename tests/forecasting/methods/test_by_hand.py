@@ -3,6 +3,7 @@
 """
 
 import json
+import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -92,6 +93,34 @@ def test_the_last_year_times_growth_by_hand() -> None:
     assert total(told, MARCH)["note"] is None
 
 
+def test_what_is_to_come_is_shared_as_the_last_year_was() -> None:
+    """Who has won nothing for a year has no part in it, whatever was won before."""
+    long_ago = [row | {"owner_id": "2"} for row in months(date(2024, 3, 1), [900.0] * 12)]
+    recent = months(date(2025, 4, 1), [100.0] * 11)
+    other = [won_on(date(2025, 7, 10), 275.0) | {"owner_id": "3"}]
+    snapshot = now(deals(*long_ago, *recent, *other), as_of=datetime(2026, 3, 1, 6, tzinfo=UTC))
+    told = Historical("last_quarter").fit(snapshot).totals(snapshot, [MARCH], ["total", "owner"])
+    assert total(told, MARCH)["forecast"] == pytest.approx(100)
+    owners = dict(
+        told.filter(pl.col("segment_kind") == "owner").select("segment", "forecast").iter_rows()
+    )
+    assert owners.pop("2", 0.0) == 0
+    assert owners == {"1": pytest.approx(1100 / 1375 * 100), "3": pytest.approx(275 / 1375 * 100)}
+
+
+@pytest.mark.parametrize(("day", "late"), [(10, 0), (20, 12)])
+def test_the_rest_of_a_month_that_has_begun_by_hand(day: int, late: int) -> None:
+    """On 16 March 16 of 31 days are left. Each of the last 12 months brought 100 on one day, in its
+    last 16 days or not; two months of even days are mixed in.
+    """
+    rows = months(date(2025, 2, 1), [100.0] * 13)
+    shifted = [row | {"closed_at": row["closed_at"] + timedelta(days=day - 10)} for row in rows]
+    snapshot = now(deals(*shifted))
+    told = Historical("last_quarter").fit(snapshot).totals(snapshot, [MARCH])
+    share = (late * 100 + 2 * 100 * 16 / 31) / (12 * 100 + 2 * 100)
+    assert total(told, MARCH)["new_expected"] == pytest.approx(100 * share)
+
+
 @pytest.mark.parametrize(
     ("probability", "close_date", "call"),
     [
@@ -134,3 +163,36 @@ def test_scores_of_single_deals_add_up_over_origins() -> None:
     assert (pooled["deals"], pooled["auc"]) == (4, 1.0)
     assert pooled["brier_skill"] == pytest.approx(1 - brier / 0.25)
     assert deal_scores.pooled([]) == dict.fromkeys(pooled) | {"deals": 0}
+
+
+def test_scores_of_origins_unlike_each_other_by_hand() -> None:
+    """First origin: won .8, lost .6, won .4, lost .2; second: lost .8, won .7, lost .1.
+
+    AUC: 3 of 4 pairs, then 1 of 2; no pair is of two origins. Brier: .80 and .74, against 2 of 4
+    won (1.0) and 1 of 3 (2/3). In the bin of .8 errors of -.2 and +.8 are one of .6.
+    """
+    told = {
+        date(2026, 1, 5): [(0.8, True), (0.6, False), (0.4, True), (0.2, False)],
+        date(2026, 1, 12): [(0.8, False), (0.7, True), (0.1, False)],
+    }
+    texts = []
+    for origin, chances in told.items():
+        frame = pl.DataFrame(
+            {
+                "method": "m",
+                "variant": "v",
+                "period_kind": "month",
+                "period_start": [origin] * len(chances),
+                "win_probability_by": [chance for chance, _ in chances],
+                "won_by": [won for _, won in chances],
+            }
+        )
+        texts += deal_scores.summaries(frame)["deals"].to_list()
+    right = (0.8, 0.4, 0.4, 0.8, 0.2, 0.7, 0.9)
+    assert deal_scores.pooled(texts) == {
+        "deals": 7,
+        "auc": pytest.approx((3 + 1) / (4 + 2)),
+        "brier_skill": pytest.approx(1 - (0.80 + 0.74) / (1 + 2 / 3)),
+        "log_loss": pytest.approx(-sum(map(math.log, right)) / 7),
+        "ece": pytest.approx((0.6 + 0.6 + 0.6 + 0.2 + 0.3 + 0.1) / 7),
+    }

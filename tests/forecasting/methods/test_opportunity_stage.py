@@ -1,5 +1,6 @@
 """Stage probabilities, stated and learned, against arithmetic by hand."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -192,6 +193,50 @@ def test_deals_without_a_pipeline_have_a_rate_of_their_own() -> None:
     frame = deals({"deal_id": "open", "pipeline_id": None}, *loose)
     row = learned(frame, moves)
     assert (row["probability_source"], row["sample"]) == ("learned_pipeline", 8)
+
+
+def test_the_learned_rate_of_a_category_by_hand() -> None:
+    """Ten deals stood 20 days in PIPELINE, then 30 in BEST_CASE, each once per category however
+    long; 3 were won. What is open still is neither won nor lost.
+    """
+    rows, moves = decided(3, 7, through="proposal")
+    for row in rows:
+        for day, category in ((0, "PIPELINE"), (20, "BEST_CASE")):
+            at = row["created_at"] + timedelta(days=day)
+            moves.append(change("forecast_category", category, at, deal_id=row["deal_id"]))
+    opened = [
+        {"deal_id": f"open {category}", "forecast_category": category}
+        for category in ("BEST_CASE", "COMMIT", "PIPELINE")
+    ]
+    moves += [
+        change("forecast_category", row["forecast_category"], AS_OF - timedelta(9), deal_id=name)
+        for row in opened
+        for name in [row["deal_id"]]
+    ]
+    frame = deals(*opened, *rows)
+    method = OpportunityStage("category", prior_deals=10)
+    told = method.fit(now(frame, changes(*moves), STAGES)).predict(frame)
+    named = told.select("win_probability", "probability_source", "sample", "sample_won").rows()
+    assert named == [
+        (pytest.approx((3 + 10 * 0.40) / 20), "learned_category", 10, 3),
+        (0.85, "default_category", None, None),
+        (pytest.approx((3 + 10 * 0.15) / 20), "learned_category", 10, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("close_date", "expected", "left_out"),
+    [(TODAY, 400.0, {}), (TODAY - timedelta(1), 0.0, {"overdue": 1})],
+    ids=["today", "yesterday"],
+)
+def test_a_deal_that_is_due_today_may_still_come(
+    close_date: date, expected: float, left_out: dict[str, int]
+) -> None:
+    snapshot = now(deals({"close_date": close_date}), NO_CHANGES, STAGES)
+    period = period_of(TODAY, PeriodKind.MONTH)
+    told = OpportunityStage("crm").fit(snapshot).totals(snapshot, [period], ["total"])
+    assert told["open_expected"].item() == pytest.approx(expected)
+    assert {why: n for why, n in json.loads(told["left_out"].item()).items() if n} == left_out
 
 
 @pytest.mark.parametrize("probabilities", ["crm", "learned", "category"])
