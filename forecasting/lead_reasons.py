@@ -46,18 +46,18 @@ WORDS: Final[Mapping[str, Mapping[Language, str]]] = {
         "nb": "har aldri åpnet e-postene våre",
     },
     "replied": {
-        "en": "answered {replied_days:days} ago",
-        "nb": "svarte for {replied_days:days} siden",
+        "en": "answered {replied_days:ago}",
+        "nb": "svarte {replied_days:ago}",
     },
     "no_replied": {"en": "never answered", "nb": "har aldri svart"},
-    "met": {"en": "a meeting {met_days:days} ago", "nb": "møte for {met_days:days} siden"},
+    "met": {"en": "a meeting {met_days:ago}", "nb": "møte {met_days:ago}"},
     "no_met": {"en": "no meeting", "nb": "ikke noe møte"},
     "seen": {
-        "en": "last sign of interest {seen_days:days} ago",
-        "nb": "siste tegn på interesse for {seen_days:days} siden",
+        "en": "last sign of interest {seen_days:ago}",
+        "nb": "siste tegn på interesse {seen_days:ago}",
     },
     "no_seen": {"en": "no sign of interest", "nb": "ingen tegn på interesse"},
-    "age": {"en": "created {age_days:days} ago", "nb": "opprettet for {age_days:days} siden"},
+    "age": {"en": "created {age_days:ago}", "nb": "opprettet {age_days:ago}"},
 }
 _LEARNED: Final[Mapping[Language, str]] = {
     "en": "{chance} % chance of becoming {goal} within {horizon:days}: {base} % for a typical lead"

@@ -49,14 +49,22 @@ def days(count: int, language: Language) -> str:
     return f"{number(count, language)} {one if count == 1 else many}"
 
 
+def ago(count: int, language: Language) -> str:
+    """`today`, `3 days ago`; `i dag`, `for 3 dager siden`."""
+    if count == 0:
+        return "today" if language == "en" else "i dag"
+    length = days(count, language)
+    return f"{length} ago" if language == "en" else f"for {length} siden"
+
+
 def times(count: int, language: Language) -> str:
     many = "times" if language == "en" else "ganger"
     return _TIMES[language].get(count, f"{number(count, language)} {many}")
 
 
 class _Sentence(Formatter):
-    """Fields take `:day`, `:number`, `:days`, `:times` or `:percent`; an unknown value is shown as
-    a dash.
+    """Fields take `:day`, `:number`, `:days`, `:ago`, `:times` or `:percent`; an unknown value is
+    shown as a dash.
     """
 
     def __init__(self, language: Language) -> None:
@@ -72,6 +80,8 @@ class _Sentence(Formatter):
                 return number(value, self._language)
             case "days":
                 return days(int(value), self._language)
+            case "ago":
+                return ago(int(value), self._language)
             case "times":
                 return times(int(value), self._language)
             case "percent":

@@ -172,7 +172,7 @@ def _leads(app: App, console: Console) -> None:
 
 def _first(report: Report, most: int) -> Report:
     left = len(report.rows) - most
-    more = [f"{left} more are not shown."] if left > 0 else []
+    more = [f"{left} more not shown."] if left > 0 else []
     return dataclasses.replace(report, rows=report.rows[:most], notes=[*report.notes, *more])
 
 

@@ -64,7 +64,7 @@ def leads(
         bool, typer.Option("--scores", help="Open leads by their score, with the reasons.")
     ] = False,
     top: Annotated[
-        int, typer.Option(help="How many scored leads to list in the table; 0 = all.", min=0)
+        int, typer.Option(help="How many leads to list in the table; 0 = all.", min=0)
     ] = 20,
     connection: ConnectionOption = None,
     form: FormatOption = Format.TABLE,
@@ -80,6 +80,6 @@ def leads(
         def build(settings: Connection) -> list[Report]:
             if scores:
                 return score_reports(app.engine, settings.name, app.config, limit=limit)
-            return lead_reports(app.engine, settings.name, untouched=untouched)
+            return lead_reports(app.engine, settings.name, untouched=untouched, limit=limit)
 
         show_each(app, connection, form, build)

@@ -133,14 +133,14 @@ def report_results(results: Sequence[JobResult], console: Console) -> list[Dealp
     refused last."""
     failed: list[DealpulseError] = []
     for result in results:
-        done = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items() if n)
+        done = ", ".join(_counted(n, name) for name, n in result.counts.items() if n)
         outcome = "stopped" if result.stopped else done or "nothing new"
         if result.error is not None:
             outcome = "failed"
             failed.append(result.error)
         console.print(
             f"{result.connection}: {result.job}: {outcome} "
-            f"({result.requests} requests, {result.seconds:.1f} s)",
+            f"({_counted(result.requests, 'requests')}, {result.seconds:.1f} s)",
             markup=False,
             highlight=False,
         )
@@ -156,6 +156,13 @@ def raise_first(wrong: Sequence[DealpulseError]) -> None:
         notices().print(f"Error: {redact(str(later))}", style="red", markup=False, highlight=False)
     if ordered:
         raise ordered[0]
+
+
+def _counted(number: int, name: str) -> str:
+    """`2 open_deals` as `2 open deals`, one of them as `1 open deal`."""
+    if number == 1:
+        name = f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
+    return f"{number} {name.replace('_', ' ')}"
 
 
 def show_each(

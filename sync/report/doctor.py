@@ -127,7 +127,7 @@ def _told(e: Examination, zone: str) -> str:
 
 def _left_unnamed(e: Examination) -> list[str]:
     left = sum(e.found.values()) - len(e.named)
-    return [f"{left} more are not shown: --deals says how many are."] if left else []
+    return [f"{left} more not shown: --deals says how many are."] if left else []
 
 
 def _labels(engine: Engine, connection: str) -> dict[tuple[str | None, str | None], str]:

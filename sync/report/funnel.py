@@ -1,6 +1,7 @@
 """The funnel and its leads as tables that say what they rest on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,9 +68,10 @@ def funnel_reports(
     return [_report(title, columns, rows, found, basis, connection, definition)]
 
 
-def lead_reports(engine: Engine, connection: str, *, untouched: bool) -> list[Report]:
+def lead_reports(engine: Engine, connection: str, *, untouched: bool, limit: int) -> list[Report]:
     """How soon leads were answered, by owner, and who still waits; with `untouched` the latter
-    alone. Raises ConfigError where there is no run yet."""
+    alone. `limit`: how many of those that wait, 0 = all. Raises ConfigError where there is no run
+    yet."""
     found, basis = _measured(engine, connection, None)
     waiting = [_waiting(row, found.as_of) for row in found.of("untouched")]
     definition = (
@@ -77,7 +79,11 @@ def lead_reports(engine: Engine, connection: str, *, untouched: bool) -> list[Re
         "no call, mail or meeting of ours is known"
     )
     title = f"{connection}: leads that nobody has touched"
-    listed = _report(title, _UNTOUCHED, waiting, found, basis, connection, definition)
+    shown = waiting[:limit] if limit else waiting
+    listed = _report(title, _UNTOUCHED, shown, found, basis, connection, definition)
+    if left := len(waiting) - len(shown):
+        more = f"{left} more not shown; --top 0 shows all."
+        listed = replace(listed, notes=[*listed.notes, more])
     if untouched:
         return [listed]
     answered = (

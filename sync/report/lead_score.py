@@ -68,7 +68,7 @@ def score_reports(engine: Engine, connection: str, config: Config, *, limit: int
         f"{_WHY[model.why]}. Learned from {model.leads} leads known until "
         f"{local_time(model.as_of, zone)}, of which {model.converted} reached {model.goal}.",
         *(_told(model.tested[model.basis]) if model.tested else ()),
-        *([f"{left} more are not shown; --top 0 shows all."] if left else []),
+        *([f"{left} more not shown; --top 0 shows all."] if left else []),
     ]
     rows: list[Mapping[str, Any]] = [
         {**row, "owner": row["owner"] or "(nobody)"} for row in shown.iter_rows(named=True)

@@ -157,5 +157,5 @@ def _listed(
         columns=columns,
         rows=shown.select(column.key for column in columns).to_dicts(),
         facts=facts,
-        notes=[f"{left} more are not shown; --deals 0 shows all."] if left else [],
+        notes=[f"{left} more not shown; --deals 0 shows all."] if left else [],
     )

@@ -64,6 +64,8 @@ class Report:
 _NUMERIC = {Kind.COUNT, Kind.MONEY, Kind.SHARE, Kind.DAYS}
 UNKNOWN = "–"
 _NARROWEST_TEXT = 7
+_SHORT_LINE = 24
+_BETWEEN = 3  # what stands between two columns
 
 
 def cell(value: object, kind: Kind, zone: str = "UTC") -> str:
@@ -183,39 +185,67 @@ def _show_table(report: Report, console: Console) -> None:
     # a title of the table would be folded to the table's width
     console.print(Text(report.title, style="bold"))
     if report.rows:
-        console.print(_table(report, console.width))
+        for number, part in enumerate(_parts(report, console.width)):
+            if number:
+                console.print()
+            console.print(part)
     for note in report.notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False))
 
 
-def _table(report: Report, width: int) -> RichTable:
-    """Text is folded to fit `width`; numbers and their headings' words are not, where they can."""
+def _parts(report: Report, width: int) -> list[RichTable]:
+    """The rows as one table, or as several below each other where `width` is too small for one,
+    each with the columns that name the row. Text is folded; numbers and the words of their
+    headings are not.
+    """
     columns = [column for column in report.columns if column.on_screen]
     cells = [[cell(row.get(c.key), c.kind, report.zone) for c in columns] for row in report.rows]
-    table = RichTable(show_edge=False, pad_edge=False)
-    needed = [
-        None if column.kind is Kind.TEXT else _least(column, [row[number] for row in cells])
-        for number, column in enumerate(columns)
+    needed = [_least(column, [row[n] for row in cells]) for n, column in enumerate(columns)]
+    folded = [
+        _NARROWEST_TEXT if column.kind is Kind.TEXT else least
+        for column, least in zip(columns, needed, strict=True)
     ]
-    if sum(each or _NARROWEST_TEXT for each in needed) + 3 * (len(columns) - 1) > width:
-        if len(cells) == 1:
-            return _upright(table, columns, cells[0])
-        needed = [None] * len(columns)
-    for column, wide in zip(columns, needed, strict=True):
+    if _taken(folded) <= width:
+        return [_table(columns, cells, range(len(columns)), needed)]
+    if len(cells) == 1:
+        return [_upright(columns, cells[0])]
+    named = next((n for n, c in enumerate(columns) if c.kind in _NUMERIC), len(columns))
+    parts: list[list[int]] = []
+    for number in range(named, len(columns)):
+        if parts and _taken([needed[n] for n in (*range(named), *parts[-1], number)]) <= width:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return [_table(columns, cells, [*range(named), *part], needed) for part in parts]
+
+
+def _taken(widths: Sequence[int]) -> int:
+    return sum(widths) + _BETWEEN * (len(widths) - 1)
+
+
+def _table(
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[str]],
+    shown: Sequence[int],
+    needed: Sequence[int],
+) -> RichTable:
+    table = RichTable(show_edge=False, pad_edge=False)
+    for number in shown:
+        column = columns[number]
         table.add_column(
             column.label,
             justify="right" if column.kind in _NUMERIC else "left",
             overflow="fold",
-            width=wide,
+            width=None if column.kind is Kind.TEXT else needed[number],
         )
     for row in cells:
-        table.add_row(*(Text(each) for each in row))
+        table.add_row(*(Text(row[number]) for number in shown))
     return table
 
 
-def _upright(table: RichTable, columns: Sequence[Column], cells: Sequence[str]) -> RichTable:
+def _upright(columns: Sequence[Column], cells: Sequence[str]) -> RichTable:
     """A single row too wide for the screen, a line per column."""
-    table.show_header = False
+    table = RichTable(show_edge=False, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right", overflow="fold")
     for column, text in zip(columns, cells, strict=True):
@@ -224,4 +254,8 @@ def _upright(table: RichTable, columns: Sequence[Column], cells: Sequence[str]) 
 
 
 def _least(column: Column, cells: Sequence[str]) -> int:
-    return max(len(text) for text in (*column.label.split(), *cells))
+    """Characters that keep the column readable: its longest number or word of the heading; of
+    text, which can be folded, no more than a short line.
+    """
+    longest = max(len(text) for text in (*column.label.split(), *cells))
+    return min(longest, _SHORT_LINE) if column.kind is Kind.TEXT else longest

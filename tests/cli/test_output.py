@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_single_row_too_wide_for_the_screen_stands_upright() -> None:
     text = printed([report("norway")], Format.TABLE, width=40)
     assert max(map(len, text.splitlines())) <= 40
     assert text.count("12,345,678") == 4
+
+
+def test_a_table_too_wide_for_the_screen_goes_on_below_with_its_names_again() -> None:
+    one = report("norway")
+    text = printed([replace(one, rows=[*one.rows, *one.rows])], Format.TABLE, width=40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert text.count("12,345,678") == 8
+    assert text.count("2026-Q1") == 8
+    assert text.count("Kari Nygård") == 8
 
 
 def test_notes_stay_indented() -> None:

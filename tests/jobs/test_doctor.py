@@ -114,7 +114,7 @@ def test_only_so_many_deals_are_named(house: House) -> None:
     spoil(house)
     found = examine(house.ctx, cure=False, most=1)
     assert (len(found.named), found.remaining) == (1, 4)
-    assert "3 more are not shown" in as_json(doctor_report(house.app.engine, found))
+    assert "3 more not shown" in as_json(doctor_report(house.app.engine, found))
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -47,6 +47,19 @@ def test_untouched_leads_are_listed_with_their_owner(house_of: Build) -> None:
     assert {row["owner"] for row in report["rows"]} == {"Kari Nordmann"}
 
 
+def test_the_table_of_untouched_leads_says_how_many_it_leaves_out(house_of: Build) -> None:
+    house = house_of(people())
+    house.run(*FUNNEL)
+    ids = house.contacts.ids
+    first = house.installation.run("leads", "--untouched", "--top", "1").stdout
+    assert ids["a"] in first
+    assert ids["c"] not in first
+    assert "1 more not shown" in first
+    every = house.installation.run("leads", "--untouched", "--top", "0").stdout
+    assert ids["c"] in every
+    assert "not shown" not in every
+
+
 def test_a_new_definition_is_a_new_version_and_past_figures_keep_theirs(house_of: Build) -> None:
     house = house_of(people())
     house.run(*FUNNEL)
