@@ -45,6 +45,10 @@ ENOUGH_TO_COMPARE: Final = 75
 at 4.9 %. Where fewer stood as long as a deal has, the longest of them are taken, on the ground that
 a chance does not rise with standing still."""
 
+FOLLOWED_DAYS: Final = 182
+"""An open deal counts as not won at the length of standing that it had half a year ago: what is won
+later than that is won by starting anew."""
+
 _STAGE: Final = ("connection", "pipeline_id", "stage_id")
 
 
@@ -158,17 +162,21 @@ def precedents(
     *,
     enough: int = ENOUGH_TO_COMPARE,
 ) -> pl.DataFrame:
-    """What became of earlier deals that stood for as long as each open deal does.
+    """What became of the deals that stood for as long as each open deal does.
 
     `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage, days_open. `decided`:
     deals with their created_at and closed_at. Columns: connection, deal_id, compared_with (stage;
     pipeline = any stage of it, where fewer than `enough` are known of the stage; life = from
     creation to closing, where fewer are known of the pipeline's stages, or not how long the deal
-    has stood in its own), earlier (decided deals), earlier_won, from_days (what the shortest of
-    them stood), chance_at_most: the upper end of the 95 % Wilson interval of their win rate, null
-    where nothing is known.
+    has stood in its own), earlier (the decided deals, and those of `open_deals` that had stood as
+    long `FOLLOWED_DAYS` ago: dead deals that nobody closes tell most), earlier_won, from_days (what
+    the shortest of them stood), chance_at_most: the upper end of the 95 % Wilson interval of their
+    win rate, null where nothing is known. It errs to the high side: who won counts at once, who is
+    open only after half a year.
     """
-    ended = stays.filter(pl.col("outcome").is_in(("won", "lost")))
+    ended = stays.filter(  # not those in a closed stage, which last for ever
+        pl.col("outcome").is_in(("won", "lost")) & pl.col("left_at").is_not_null()
+    )
     told = open_deals
     for prefix, known, days in (
         ("stage", _longest(ended, _STAGE), "days_in_stage"),
@@ -176,10 +184,12 @@ def precedents(
         ("life", _lives(decided), "days_open"),
     ):
         place = _STAGE if prefix == "stage" else _STAGE[:2]
-        told = _looked_up(told, known, place, prefix, days, enough)
+        standing = _still_open(open_deals, place, days)
+        told = _looked_up(told, pl.concat([known, standing]), place, prefix, days, enough)
     known_of = {name: pl.col(f"{name}_count") for name in COMPARED_WITH}
+    as_long = pl.col("stage_from") >= pl.col("days_in_stage")
     chosen = (
-        pl.when(known_of["stage"] >= enough)
+        pl.when((known_of["stage"] >= enough) & as_long)
         .then(pl.lit("stage"))
         .when((known_of["pipeline"] >= enough) | (known_of["pipeline"] >= known_of["life"]))
         .then(pl.lit("pipeline"))
@@ -205,6 +215,14 @@ def _of_the_chosen(figure: str) -> pl.Expr:
     )
 
 
+def _still_open(open_deals: pl.DataFrame, place: Sequence[str], days: str) -> pl.DataFrame:
+    """Open deals at the length of standing that they had `FOLLOWED_DAYS` ago."""
+    stood = pl.col(days).cast(pl.Float64) - FOLLOWED_DAYS
+    return open_deals.select(*place, days=stood, won=pl.lit(value=False)).filter(
+        pl.col("days") >= 0
+    )
+
+
 def _lives(decided: pl.DataFrame | None) -> pl.DataFrame:
     """Decided deals whose life is known, by pipeline: what an account without stage history has."""
     schema = dict.fromkeys(_STAGE[:2], pl.String) | {"days": pl.Float64, "won": pl.Boolean}
@@ -220,9 +238,10 @@ def _lives(decided: pl.DataFrame | None) -> pl.DataFrame:
 
 def _longest(stays: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
     """A row per deal and place: its longest stay there, as long as it took until it moved on."""
-    return stays.group_by(*place, "deal_id").agg(
+    longest = stays.group_by(*place, "deal_id").agg(
         pl.col("days").max(), (pl.col("outcome").first() == "won").alias("won")
     )
+    return longest.drop("deal_id")
 
 
 def _looked_up(
@@ -234,7 +253,8 @@ def _looked_up(
     enough: int,
 ) -> pl.DataFrame:
     """`asked` with how many of `known` stayed in the place for at least its `days` (where those are
-    fewer, the `enough` that stayed longest), how many won, and from how many days on.
+    fewer, the `enough` that stayed longest, not counting itself), how many won, and from how many
+    days on.
     """
     names = f"{prefix}_count", f"{prefix}_won", f"{prefix}_from"
     groups = {
@@ -250,12 +270,14 @@ def _looked_up(
         at = np.searchsorted(longest, stood.fill_null(np.inf).to_numpy(), side="left")
         at = np.minimum(at, max(len(longest) - enough, 0))
         at = np.where(stood.is_null().to_numpy(), len(longest), at)
-        shortest = np.append(np.floor(longest), 0.0)[at]
+        itself = stood.to_numpy() - FOLLOWED_DAYS >= np.append(longest, np.inf)[at]
+        at = np.where(itself, np.minimum(at, max(len(longest) - enough - 1, 0)), at)
+        shortest = np.append(longest, np.inf)[at]
         parts.append(
             frame.with_columns(
-                pl.Series(names[0], len(longest) - at, pl.Int64),
+                pl.Series(names[0], len(longest) - at - itself, pl.Int64),
                 pl.Series(names[1], won_from[at], pl.Int64),
-                pl.Series(names[2], shortest).cast(pl.Int64),
+                pl.Series(names[2], np.where(np.isinf(shortest), 0.0, shortest)).cast(pl.Int64),
             )
         )
     if not parts:

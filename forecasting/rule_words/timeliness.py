@@ -79,10 +79,10 @@ WORDS: Final[Mapping[str, Words]] = {
         },
         message={
             "en": "Silent for {days} working days: of {earlier} "
-            "earlier deals that stood for {from_days:days} or more {earlier_won} were won (at "
+            "deals that stood for {from_days:days} or more {earlier_won} were won (at "
             "most {chance_at_most:percent}, 95 % interval).",
             "nb": "Uten aktivitet på {days} virkedager: av "
-            "{earlier} tidligere avtaler som sto i {from_days:days} eller mer, ble {earlier_won} "
+            "{earlier} avtaler som sto i {from_days:days} eller mer, ble {earlier_won} "
             "vunnet (høyst {chance_at_most:percent}, 95 %-intervall).",
         },
         brief={

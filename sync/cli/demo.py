@@ -33,7 +33,7 @@ from sync.report.lead_score import score_reports
 from sync.report.naming import Segment
 from sync.report.quality import quality_report
 from sync.report.status import mirror_report
-from sync.report.table import Format, Report, show
+from sync.report.table import Format, show
 from sync.report.velocity import VelocitySegment, velocity_report
 from sync.report.writeback import journal_report
 from sync.sandbox.generator import generate
@@ -165,15 +165,9 @@ def _leads(app: App, console: Console) -> None:
         return
     _run(app, console, [chain.LEADS, chain.FUNNEL, chain.LEAD_SCORE])
     show(funnel_reports(app.engine, NAME, "total"), Format.TABLE, console)
-    (waiting,) = lead_reports(app.engine, NAME, untouched=True)
-    show([_first(waiting, LEADS_SHOWN)], Format.TABLE, console)
+    waiting = lead_reports(app.engine, NAME, untouched=True, limit=LEADS_SHOWN)
+    show(waiting, Format.TABLE, console)
     show(score_reports(app.engine, NAME, app.config, limit=LEADS_SHOWN), Format.TABLE, console)
-
-
-def _first(report: Report, most: int) -> Report:
-    left = len(report.rows) - most
-    more = [f"{left} more not shown."] if left > 0 else []
-    return dataclasses.replace(report, rows=report.rows[:most], notes=[*report.notes, *more])
 
 
 class _Kept:

@@ -94,7 +94,7 @@ class Staleness(Strict):
         gt=0,
         lt=1,
         description="A dead deal is proposed for the archive where its chance of winning is surely "
-        "below this: the upper end of the 95 % interval of earlier deals that stood as long.",
+        "below this: the upper end of the 95 % interval of the deals that stood as long.",
     )
 
 

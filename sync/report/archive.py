@@ -15,7 +15,7 @@ from sync.report.table import Column, Kind, Report
 from sync.writeback.archiving import ArchivePlan
 
 DEFINITION: Final = (
-    "candidates: dead deals of which, by earlier deals that stood as long, surely "
+    "candidates: dead deals of which, by what became of deals that stood as long, surely "
     "fewer than archive_below would still be won"
 )
 _COLUMNS = (
@@ -54,7 +54,7 @@ def archive_report(
         f"{judged}, {open_deals} open deals. {DEFINITION[0].upper()}{DEFINITION[1:]}.",
         f"{len(plan.writes)} deals would be closed as lost. Nothing has been written.",
         *dead_but_kept(assessed, config.staleness.archive_below),
-        "Silent and dead after: working days. Of so many earlier deals that stood as long so many "
+        "Silent and dead after: working days. Of so many deals that stood as long so many "
         "were won; at most: upper end of the 95 % interval.",
         *(f"Deal {deal_id} is left alone: {why}." for deal_id, why in plan.left_alone),
     ]

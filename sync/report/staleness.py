@@ -46,8 +46,8 @@ _DEFINITIONS = {
     "norm_days": "working days: won deals' median stay in the stage, shrunk; longer is stale",
     "dead_days": "working days: won deals' 90th percentile there, shrunk; longer is dead",
     "cooling": "silent for more than half the norm",
-    "earlier": "decided deals that stood in the stage (or the pipeline's stages, or without stage "
-    "history from creation to closing) for at least as long",
+    "earlier": "deals that stood in the stage (or the pipeline's stages, or without stage history "
+    "from creation to closing) for at least as long: decided ones, and open ones half a year after",
     "chance_at_most": "upper end of the 95 % Wilson interval of their win rate",
 }
 
@@ -89,7 +89,7 @@ def staleness_report(
             facts=facts,
             notes=[
                 f"As of {local_time(as_of, zone)}. Working days ({holidays}).",
-                f"{candidates} candidates for the archive: dead, and of earlier deals that stood "
+                f"{candidates} candidates for the archive: dead, and of the deals that stood "
                 f"as long surely less than {config.staleness.archive_below:.0%} were won.",
                 *dead_but_kept(rows, config.staleness.archive_below),
             ],
@@ -111,8 +111,8 @@ def dead_but_kept(rows: pl.DataFrame, archive_below: float) -> list[str]:
     unsure = pl.col("chance_at_most").fill_null(1.0) > archive_below
     few = pl.col("earlier") < ENOUGH_TO_COMPARE
     reasons = (
-        (unsure & few, f"fewer than {ENOUGH_TO_COMPARE} decided deals are known to compare with"),
-        (unsure & ~few, "of the earlier deals that stood as long, too many were won"),
+        (unsure & few, f"fewer than {ENOUGH_TO_COMPARE} deals are known to compare with"),
+        (unsure & ~few, "of the deals that stood as long, or longest, too many were won"),
         (~unsure, "the forecast gives them a higher chance"),
     )
     counted = [(kept.filter(which).height, why) for which, why in reasons]

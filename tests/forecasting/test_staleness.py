@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.deals import INSTANT
 from forecasting.quality import QualitySettings, examine
 from forecasting.selling_day_counts import selling_days_between
 from forecasting.selling_days import EVERY_DAY, selling_days
@@ -248,6 +249,42 @@ def test_a_life_that_ended_before_it_began_is_nobodys_precedent() -> None:
     assert (told["earlier"], told["chance_at_most"]) == (0, None)
 
 
+def standing(count: int, days: int) -> list[dict[str, Any]]:
+    """Open deals that have stood in the stage for so long, and nobody closes."""
+    since = AS_OF - timedelta(days=days)
+    row = {"created_at": since, "stage_entered_at": since, "last_activity_at": since}
+    return [{"deal_id": f"o{n}", **row} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("others", "days", "earlier", "candidate"),
+    [
+        (73, 332, 73, True),  # stood for 150 days half a year ago, as the deal does now
+        (73, 331, 73, True),  # for 149: the longest that are known
+        (72, 332, 72, False),
+        (73, 181, 0, False),
+    ],
+)
+def test_open_deals_tell_how_they_stood_half_a_year_ago(
+    others: int, days: int, earlier: int, candidate: bool
+) -> None:
+    told = facts(dead()[0] | {"others": standing(others, days)})
+    assert (told["earlier"], told["earlier_won"]) == (earlier, 0)
+    assert told["archive"] is candidate
+
+
+def test_what_stands_in_a_closed_stage_is_no_precedent() -> None:
+    """Deals lost a year ago after a day have stood in "Closed lost" for a year, not in the way."""
+    entered = AS_OF - timedelta(days=400)
+    left = entered + timedelta(days=1)
+    ended = {"status": "lost", "stage_id": "lost", "created_at": entered, "closed_at": left}
+    others = [{"deal_id": f"l{n}", **ended} for n in range(80)]
+    moves = [change("stage", "proposal", entered, deal_id=row["deal_id"]) for row in others]
+    moves += [change("stage", "lost", left, deal_id=row["deal_id"]) for row in others]
+    told = facts(dead()[0] | {"others": others, "stage_id": "qualified"}, *moves)
+    assert (told["compared_with"], told["earlier"], told["from_days"]) == ("pipeline", 75, 1)
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 400), st.booleans()), max_size=60),
     st.one_of(st.none(), st.integers(0, 420)),
@@ -256,13 +293,15 @@ def test_a_life_that_ended_before_it_began_is_nobodys_precedent() -> None:
 def test_precedents_are_those_a_plain_count_finds(
     known: list[tuple[float, bool]], days: int | None, enough: int
 ) -> None:
+    """The deal itself, which has stood for half a year or more, is none."""
     stays = pl.DataFrame(
         [
-            ("main", f"k{n}", "sales", "proposal", stayed, "won" if won else "lost")
+            ("main", f"k{n}", "sales", "proposal", AS_OF, stayed, "won" if won else "lost")
             for n, (stayed, won) in enumerate(known)
         ],
         schema={
             **dict.fromkeys(("connection", "deal_id", "pipeline_id", "stage_id"), pl.String),
+            "left_at": INSTANT,
             "days": pl.Float64,
             "outcome": pl.String,
         },
