@@ -57,6 +57,7 @@ COMMON: tuple[FaultKind, ...] = (
     "not_json_content_type",
     "null_200",
     "timeout_524",
+    "cloudflare_403",
 )
 HUBSPOT_ONLY: tuple[FaultKind, ...] = (
     "locked_423",
@@ -67,7 +68,6 @@ HUBSPOT_ONLY: tuple[FaultKind, ...] = (
 PIPEDRIVE_ONLY: tuple[FaultKind, ...] = (
     "payment_402",
     "forbidden_403",
-    "cloudflare_403",
     "daily_limit_429",
     "maintenance_503",
 )

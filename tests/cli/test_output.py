@@ -125,3 +125,19 @@ def test_bars_show_the_share_of_the_rate_limit_while_something_is_asked() -> Non
         bars.paced_by(lambda: 0.93)
         bars.step("deals", 100, 400)
     assert "93% of the rate limit" in stream.getvalue()
+
+
+def test_bars_show_the_time_left_at_the_rate_of_late() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    console = Console(
+        file=stream, force_terminal=True, width=120, color_system=None, get_time=lambda: now[0]
+    )
+    with state.bars(console) as bars:
+        for seconds, done in ((1.0, 0), (2.0, 1_500), (3.0, 3_000)):
+            now[0] = seconds
+            bars.step("deals", done, 9_000)
+        now[0] = 8.0
+    last = stream.getvalue().rsplit("deals", 1)[-1]
+    assert "3000/9000 1,500/s" in " ".join(last.split())
+    assert "0:00:07 0:00:04" in last, "so long it has taken, so much longer it will"

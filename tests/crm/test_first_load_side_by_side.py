@@ -6,6 +6,8 @@ from itertools import islice
 import pytest
 
 from sync.crm.base import DealPage
+from sync.crm.hubspot.readers import LIST_THREADS
+from sync.crm.hubspot.side_by_side import AHEAD
 from sync.errors import TransientError
 from tests.crm.conftest import Mirror, Open, Portal, deal
 
@@ -69,6 +71,42 @@ def test_searches_are_not_ended_by_the_most_they_show(portal_of: Open) -> None:
     assert Counter(ids(list(portal.pages()))) == Counter(portal.crm.deal_ids())
 
 
+@pytest.mark.parametrize(
+    ("refused", "behind", "why"),
+    [
+        ("both ways from the start", 2, "because HubSpot refused the search for all deals"),
+        ("searches half-way", 5, "because HubSpot refused the search for all deals"),
+        ("even counting", 0, "because HubSpot refused the number of deals"),
+    ],
+)
+def test_where_searches_are_refused_too_one_cursor_brings_all(
+    portal_of: Open, refused: str, behind: int, why: str
+) -> None:
+    """`behind` searches still work: two are for the outermost ids, the others bring deals."""
+    portal = loaded(portal_of, list_after="opaque", count=1_100)
+    portal.sandbox.faults.add("html_414", -1, "/search", after=behind)
+    pages = list(portal.pages())
+    assert portal.source.deal_count() is None
+    assert set(ids(pages)) == set(portal.crm.deal_ids()), refused
+    note = pages[-1].notes[-1]
+    assert note.startswith("Deals were loaded page by page, because")
+    assert why in note
+    assert portal.mirror.cursor == {"since": portal.mirror.cursor["since"]}  # type: ignore[index]
+    by_cursor = [page for page in pages if page.notes[-1].startswith("Deals were loaded page by")]
+    assert Counter(ids(by_cursor)) == Counter(portal.crm.deal_ids())
+    assert {found.contact_count for found in portal.mirror.deals.values()} == {0}
+
+
+def test_a_search_that_cannot_be_asked_for_all_properties_is_no_way(portal_of: Open) -> None:
+    """The counts are short; a page names every property."""
+    portal = loaded(portal_of, list_after="opaque", count=1_100, search_body_limit=300)
+    pages = list(portal.pages())
+    assert Counter(ids(pages)) == Counter(portal.crm.deal_ids())
+    assert {note.split(",")[0] for page in pages for note in page.notes} == {
+        "Deals were loaded page by page"
+    }
+
+
 @pytest.mark.parametrize("list_after", ["id", "opaque"])
 def test_a_load_stopped_anywhere_goes_on_and_asks_little_again(
     portal_of: Open, list_after: str
@@ -82,6 +120,37 @@ def test_a_load_stopped_anywhere_goes_on_and_asks_little_again(
         rest = list(portal.pages(resumed))
         assert Counter(ids([*first, *rest])) == Counter(portal.crm.deal_ids())
         resumed.close()
+
+
+@pytest.mark.parametrize(("total", "least"), [(400, 100), (40_000, 400), (1_000_000, 1_000)])
+def test_a_lot_is_a_hundredth_of_the_deals_and_a_thousand_at_most(
+    portal: Portal, total: int, least: int
+) -> None:
+    """As if this were the last part of a load of `total`. A page may come on top, no more."""
+    first, *_, last = portal.crm.deal_ids()
+    portal.mirror.cursor = {
+        "since": "2026-03-16T09:00:00Z",
+        "way": "ranges",
+        "ranges": "0-",
+        "known": f"{total},{first},{last}",
+        "read": str(total - DEALS),
+        "why": "",
+    }
+    *lots, rest = (len(page.deals) for page in portal.pages())
+    assert sum(lots) + rest == DEALS
+    assert lots
+    assert all(least <= lot < least + 100 for lot in lots), lots
+
+
+def test_no_more_is_read_than_a_few_pages_ahead_of_what_is_committed(portal: Portal) -> None:
+    """However many deals there are, so many are in memory: the readers wait for the writer."""
+    reading = portal.pages()
+    committed = len(next(reading).deals)
+    for _ in range(DEALS // 100):  # while the writer is busy, the readers could read everything
+        portal.source.deal_count()
+    under_way = asked(portal)["list"] - 2 - committed // 100  # two are the probe
+    assert under_way <= AHEAD + LIST_THREADS + 1
+    assert set(ids(list(reading))) < set(portal.crm.deal_ids())
 
 
 def test_a_list_that_ends_too_early_is_noticed_by_the_count(portal_of: Open) -> None:

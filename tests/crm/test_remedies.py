@@ -259,6 +259,16 @@ def test_one_connection_serves_all_requests(client_of: Client) -> None:
     assert server.asked[-1].body == {"a": 1}
 
 
+def test_a_page_of_cloudflares_is_no_word_on_the_token(portal: Portal) -> None:
+    """Or a proxy that hiccups would take the connection off the schedule until somebody comes."""
+    portal.sandbox.faults.add("cloudflare_403", times=2)
+    portal.pull()
+    assert len(portal.mirror.deals) == 3
+    portal.sandbox.faults.add("cloudflare_403", times=-1)
+    with pytest.raises(TransientError, match=r"Cloudflare.*page of its own.*firewall"):
+        portal.pull()
+
+
 def test_a_token_of_a_wrong_format_is_hinted_at(client_of: Client) -> None:
     client, server = client_of(in_turn(Say(530, b"<html>error 1016</html>")))
     with pytest.raises(AuthError, match="wrong format"):

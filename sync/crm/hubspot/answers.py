@@ -85,7 +85,8 @@ def read(answer: Answer, asked: Asked) -> Json:
 
 def failure(answer: Answer, asked: Asked) -> Exception:
     """The error that an answer outside 2xx stands for."""
-    body = _json(answer) or {}
+    told = _json(answer)
+    body = told or {}
     message = quotable(body.get("message"), asked.secret)
     status = answer.status
     if status == 401:
@@ -94,7 +95,7 @@ def failure(answer: Answer, asked: Asked) -> Exception:
             "put it into the connection's environment variable and start again."
         )
     if status == 403:
-        return _forbidden(body, asked, message)
+        return _turned_away(asked) if told is None else _forbidden(body, asked, message)
     if status == 530:
         return AuthError(
             "HubSpot's front door turned the request away (530), which happens when the access "
@@ -178,6 +179,15 @@ def _forbidden(body: Json, asked: Asked, message: str) -> AuthError:
         f"The access token may not do this: {asked.what} needs the scope {names}. Add it to the "
         "token's app or service key in HubSpot, then start again.",
         missing_scopes=scopes,
+    )
+
+
+def _turned_away(asked: Asked) -> AttemptFailed:
+    """A page is not HubSpot's word on the token."""
+    return AttemptFailed(
+        f"HubSpot's front door (Cloudflare), or a proxy in between, answered {asked.what} with a "
+        "page of its own (403). If it lasts, see status.hubspot.com, and whether this machine's "
+        "address may reach HubSpot: a firewall, VPN or proxy may be in the way."
     )
 
 

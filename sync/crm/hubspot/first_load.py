@@ -6,6 +6,7 @@ the account's own count agrees.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -164,7 +165,9 @@ class FirstLoad:
         last one it stays at what came, and the difference is told."""
         if not state.known.total:
             return state
-        expected = min(state.known.total, count(self.calls))
+        expected = state.known.total
+        with suppress(Refused):  # a search that is no way any more does not count either
+            expected = min(expected, count(self.calls))
         if expected - state.read <= max(MISSING_FEW, expected * MISSING_SHARE):
             return state
         why = f"only {state.read} of {expected} deals came by the way tried before"

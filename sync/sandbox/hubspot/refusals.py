@@ -5,12 +5,20 @@ from uuid import uuid4
 import orjson
 
 from sync.sandbox.faults import Fault
-from sync.sandbox.gate import Answer
+from sync.sandbox.gate import HTML, Answer
 
 JSON = "application/json;charset=utf-8"
 
 
+HTML_403 = (
+    b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>"
+    b"<body><h1>Sorry, you have been blocked</h1></body></html>"
+)
+
+
 def refusal(fault: Fault) -> Answer | None:
+    if fault.kind == "cloudflare_403":
+        return Answer(403, HTML, HTML_403)
     errors = {
         "locked_423": (423, "LOCKED", "This resource is locked; try again after 2 seconds."),
         "migration_477": (477, "MIGRATION_IN_PROGRESS", "This account is being moved."),
