@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sync.config.model import Config, Connection
 from sync.mirror import quality_rows
 from sync.report.naming import local_time, zone_of
+from sync.report.quality import priced_deals
 from sync.report.staleness import dead_but_kept
 from sync.report.table import Column, Kind, Report
 from sync.writeback.archiving import ArchivePlan
@@ -21,9 +22,11 @@ DEFINITION: Final = (
 _COLUMNS = (
     Column("deal_id", on_screen=False),
     Column("deal", "Deal"),
+    Column("owner", "Owner"),
+    Column("amount", "Amount", Kind.MONEY),
     Column("action", "Action"),
     Column("silent_days", "Silent", Kind.DAYS),
-    Column("dead_days", "Dead after", Kind.DAYS),
+    Column("dead_days", "Dead after", Kind.DAYS, on_screen=False),
     Column("days_in_stage", "In stage", Kind.DAYS),
     Column("earlier", "As long", Kind.COUNT),
     Column("earlier_won", "Won", Kind.COUNT),
@@ -54,8 +57,8 @@ def archive_report(
         f"{judged}, {open_deals} open deals. {DEFINITION[0].upper()}{DEFINITION[1:]}.",
         f"{len(plan.writes)} deals would be closed as lost. Nothing has been written.",
         *dead_but_kept(assessed, config.staleness.archive_below),
-        "Silent and dead after: working days. Of so many deals that stood as long so many "
-        "were won; at most: upper end of the 95 % interval.",
+        "Silent: working days. Of so many deals that stood as long, or longest, so many were won; "
+        "at most: upper end of the 95 % interval.",
         *(f"Deal {deal_id} is left alone: {why}." for deal_id, why in plan.left_alone),
     ]
     if settings.kind == "file":
@@ -67,7 +70,7 @@ def archive_report(
     return Report(
         title=f"{connection}: candidates for the archive",
         columns=_COLUMNS,
-        rows=[{column.key: row.get(column.key) for column in _COLUMNS} for row in rows],
+        rows=_with_owners(engine, connection, config, rows),
         facts={
             "connection": connection,
             "definition": DEFINITION,
@@ -81,3 +84,14 @@ def archive_report(
         notes=notes,
         zone=zone,
     )
+
+
+def _with_owners(
+    engine: Engine, connection: str, config: Config, rows: Sequence[Mapping[str, object]]
+) -> list[dict[str, object]]:
+    if not rows:
+        return []
+    priced = priced_deals(engine, connection, config).select("deal_id", "owner", "amount")
+    known = {row["deal_id"]: row for row in priced.iter_rows(named=True)}
+    told = [{**known.get(row["deal_id"], {}), **row} for row in rows]
+    return [{column.key: row.get(column.key) for column in _COLUMNS} for row in told]

@@ -18,6 +18,7 @@ from sync.jobs.runner import Job, JobResult, run_chain
 from sync.mirror import job_runs
 from sync.mirror.engine import writing
 from sync.mirror.quality_rows import save_quality
+from sync.report.archive import archive_report
 from sync.writeback import journal
 from sync.writeback.journal import Action, State
 from sync.writeback.plan import PlannedWrite
@@ -100,6 +101,10 @@ def test_a_plan_shows_the_evidence_and_writes_nothing(app: App, world: World) ->
     assert [row["deal_id"] for row in rows] == dead
     assert {(row["earlier"], row["chance_at_most"]) for row in rows} == {(80, 0.046)}
     assert [write.deal_id for write in plan.writes] == dead
+    shown = archive_report(app.engine, settings, app.config, rows, plan).rows
+    assert [row["deal_id"] for row in shown] == dead
+    assert all(row["owner"] for row in shown)
+    assert [row["amount"] is None for row in shown] == [before[it].amount is None for it in dead]
     assert world.truth() == before
     assert world.writes() == 0
 
