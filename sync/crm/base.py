@@ -326,15 +326,18 @@ class AccessCheck:
 KnownVersions = Callable[[Sequence[str]], Mapping[str, frozenset[datetime]]]
 """ids -> the `modified_at` values under which the mirror already holds their present state."""
 
+PEOPLE: Final = ("contact_count", "company_count", "contact_roles")
+"""Of a deal, what its contacts and companies make: it moves no date and comes by calls of its own.
+"""
+
 SHOWN: Final = tuple(
     entry.name
     for entry in fields(Deal)
-    if entry.name not in ("deal_id", "modified_at", "own", "extra")
-    and entry.name not in ("contact_count", "company_count", "contact_roles")
+    if entry.name not in ("deal_id", "modified_at", "own", "extra", *PEOPLE)
 )
 """By what, besides the date and `extra`, it is seen whether a deal is as the mirror holds it: CRMs
 change a deal twice in one instant. Not by our own values, which the mirror knows before it reads
-them, nor by its people, who move no date."""
+them, nor by PEOPLE."""
 
 
 @dataclass(frozen=True, slots=True)

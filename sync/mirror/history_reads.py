@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -17,12 +17,10 @@ from sqlalchemy import (
     update,
 )
 
-from sync.crm.base import DealStatus
+from sync.crm.base import PEOPLE, DealStatus
 from sync.mirror.engine import pulling, reading, writing
 from sync.mirror.schema import deal as deal_table
 from sync.mirror.upsert import chunks
-
-ASSOCIATED: Final = ("contact_count", "company_count", "contact_roles")
 
 
 def mark_history_read(
@@ -91,10 +89,10 @@ def associated(
 ) -> Mapping[str, Mapping[str, Any]]:
     """deal id -> what is known of its contacts and companies, by the fields of `Deal`."""
     c = deal_table.c
-    query = select(c.deal_id, *(c[name] for name in ASSOCIATED)).where(c.connection == connection)
+    query = select(c.deal_id, *(c[name] for name in PEOPLE)).where(c.connection == connection)
     with reading(engine) as snapshot:
         return {
-            deal_id: dict(zip(ASSOCIATED, values, strict=True))
+            deal_id: dict(zip(PEOPLE, values, strict=True))
             for some in chunks(deal_ids)
             for deal_id, *values in snapshot.execute(query.where(c.deal_id.in_(some)))
         }

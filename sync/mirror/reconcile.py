@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from sync.crm.base import SHOWN, ListPage, Removal, RemovalReason
+from sync.crm.base import PEOPLE, SHOWN, ListPage, Removal, RemovalReason
 from sync.mirror.database_errors import translated
 from sync.mirror.engine import pulling, writing
 from sync.mirror.merge_deals import NAMES
@@ -55,8 +55,6 @@ _FIRST: Final = (
 )
 COMPARED: Final = (*_FIRST, *(name for name in SHOWN if name not in _FIRST))
 """What a difference is reported of, besides `extra`."""
-
-_TOLD: Final = ("contact_count", "company_count", "contact_roles")
 
 _rows = PlainRows(deal, NAMES)
 _listed = Table(
@@ -252,15 +250,17 @@ class Listing:
     def heal_associations(self) -> int:
         """Take over the contacts, companies and roles that are told; returns how many deals they
         changed of."""
-        told = [_listed.c[n].is_not(None) & _listed.c[n].is_distinct_from(deal.c[n]) for n in _TOLD]
+        told = [
+            _listed.c[n].is_not(None) & _listed.c[n].is_distinct_from(deal.c[n]) for n in PEOPLE
+        ]
         query = (
-            select(_listed.c.deal_id, *(_listed.c[name] for name in _TOLD))
+            select(_listed.c.deal_id, *(_listed.c[name] for name in PEOPLE))
             .select_from(_listed.join(deal, _listed.c.deal_id == deal.c.deal_id))
             .where(self._living, or_(*told))
         )
         healed = 0
         for row in self._by_id(query, _listed.c.deal_id):
-            given = {name: value for name in _TOLD if (value := getattr(row, name)) is not None}
+            given = {name: value for name in PEOPLE if (value := getattr(row, name)) is not None}
             with writing(self._engine, alone=pulling(self._connection)) as transaction:
                 transaction.execute(
                     deal.update()

@@ -1,11 +1,15 @@
 """What a cycle asks of HubSpot and writes, whatever the account's size."""
 
+import gc
 from datetime import date
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
+from sync.crm.base import DealPage
+from sync.jobs import chain
+from sync.jobs.context import Silent
 from sync.mirror import schema
 from sync.mirror.engine import reading
 from sync.sandbox.company import CompanyGoal
@@ -128,3 +132,18 @@ def test_a_full_bin_is_gone_through_page_by_page(house_of: Build) -> None:
         cycle(house)
     assert archived in house.living()
     assert house.deals()[other].removed_reason == "purged"
+
+
+def test_what_was_committed_of_a_load_is_let_go(house_of: Build) -> None:
+    """However many deals there are: the page in hand, and the one that is being made."""
+    house = house_of(deal(str(n)) for n in range(620))
+    alive: list[int] = []
+
+    class Bar(Silent):
+        def step(self, what: str, done: int, total: int | None) -> None:
+            alive.append(sum(type(each) is DealPage for each in gc.get_objects()))
+
+    ctx = house.restarted(progress=Bar())
+    assert house.run(chain.PULL, ctx)["created"] == 620
+    assert len(alive) >= 7
+    assert max(alive) <= 2
