@@ -33,6 +33,12 @@ _TEXTS: Final[Mapping[str, Mapping[Language, str]]] = {
         "nb": "I ingen av de avsluttede testene kom det inn noe mer, så de sier knapt hvilken "
         "metode som er best.",
     },
+    "nothing_won_since": {
+        "en": "Nothing has been won since {shown:day}: after more than a year the past says little "
+        "of what is to come. If these deals are an old export, bring a newer one.",
+        "nb": "Ingenting er vunnet siden {shown:day}: etter mer enn et år sier fortiden lite om "
+        "det som kommer. Er avtalene en gammel eksport, hent en nyere.",
+    },
     "no_method": {
         "en": "No method can say anything yet.",
         "nb": "Ingen metode kan si noe ennå.",
@@ -44,7 +50,7 @@ _NOTHING: Final[Mapping[Language, str]] = {"en": "nothing", "nb": "ingenting"}
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`code`: one of `CODES`; `shown`: what is shown instead, or the number it rests on."""
+    """`code`: one of `CODES`; `shown`: what is shown instead, or the number or day behind it."""
 
     code: str
     shown: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Engine, RowMapping, func, select
+from sqlalchemy import RowMapping, func, select
 
 from forecasting.periods import PeriodKind, period_of
 from sync import __version__
@@ -13,6 +13,8 @@ from sync.errors import ConfigError
 from sync.mirror import overview, schema
 from sync.mirror.engine import reading
 from sync.mirror.revisions import require_current
+from sync.report.last_win import last_won_on, long_without_a_win
+from sync.report.naming import zone_of
 from sync.web.status import ConnectionStatus, ForecastTotal, JobRun, StatusSnapshot
 
 _ORDER = {
@@ -46,13 +48,14 @@ def daemon_status(app: App, connections: Sequence[Connection]) -> StatusSnapshot
     return StatusSnapshot(
         as_of=app.clock.now(),
         cycle=timedelta(minutes=app.config.schedule.cycle_minutes),
-        connections=[] if problem else [_connection(app.engine, c) for c in connections],
+        connections=[] if problem else [_connection(app, c) for c in connections],
         version=__version__,
         schema_problem=problem,
     )
 
 
-def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
+def _connection(app: App, settings: Connection) -> ConnectionStatus:
+    engine, now = app.engine, app.clock.now()
     run, forecast = schema.job_run, schema.forecast
     of_connection = run.c.connection == settings.name
     latest_ids = select(func.max(run.c.id)).where(of_connection).group_by(run.c.job)
@@ -79,6 +82,8 @@ def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
         )
         forecasts = [_total(row) for row in totals.mappings()]
     deals, alerts = overview.holdings(engine, settings.name)
+    zone = zone_of(engine, settings.name, app.config.time_zone)
+    won_on = last_won_on(engine, settings.name, now, zone)
     latest.sort(key=lambda run: _ORDER.get(run.job, len(_ORDER)))
     return ConnectionStatus(
         name=settings.name,
@@ -88,6 +93,7 @@ def _connection(engine: Engine, settings: Connection) -> ConnectionStatus:
         deals={status: deals.get(status, 0) for status in ("open", "won", "lost")},
         open_alerts=alerts,
         forecasts=forecasts,
+        notes=long_without_a_win(won_on, now, "en"),
     )
 
 

@@ -10,6 +10,7 @@ from forecasting.bottlenecks.wording import CERTAINTIES, NEXT_STEPS, TITLES, fin
 from forecasting.wording import Language
 from sync.errors import ConfigError
 from sync.report.basis import measured
+from sync.report.last_win import last_won_on, long_without_a_win
 from sync.report.process import Names, stage_names
 from sync.report.table import Column, Kind, Report
 
@@ -59,6 +60,8 @@ def bottleneck_report(engine: Engine, connection: str, language: Language) -> Re
     names = stage_names(engine, connection)
     rows = [_line(row, names, language) for row in found.of("bottleneck")]
     notes = basis.notes(f"{DEFINITION}.")
+    won_on = last_won_on(engine, connection, basis.as_of, basis.zone)
+    notes += long_without_a_win(won_on, basis.as_of, language)
     assumptions = {
         str(row["evidence"]["assumption"])
         for row in found.of("bottleneck")
@@ -68,7 +71,8 @@ def bottleneck_report(engine: Engine, connection: str, language: Language) -> Re
     if not any(row["certainty"] in SHOWN for row in found.of("bottleneck")):
         notes.append("Nothing is shown to hold the sale up.")
     title = f"{connection}: bottlenecks, {basis.currency} per day"
-    return Report(title, _BOTTLENECK, rows, basis.facts(DEFINITION), notes, basis.zone)
+    facts = basis.facts(DEFINITION) | {"last_won_on": won_on}
+    return Report(title, _BOTTLENECK, rows, facts, notes, basis.zone)
 
 
 def _line(row: Mapping[str, Any], names: Names, language: Language) -> dict[str, object]:

@@ -15,6 +15,7 @@ from forecasting.wording import Language
 from sync.errors import ConfigError
 from sync.mirror import assessments, schema
 from sync.mirror.engine import reading
+from sync.report.last_win import last_won_on, long_without_a_win
 from sync.report.naming import (
     AnySegment,
     local_time,
@@ -114,6 +115,7 @@ def forecast_report(
     as_of: datetime = latest["as_of"][0]
     zone = zone_of(engine, connection, time_zone)
     decided, won = decided_deals(engine, connection, as_of)
+    won_on = last_won_on(engine, connection, as_of, zone)
     currency = latest["currency"][0]
     what = "forecast by every method" if methods else "forecast"
     columns: tuple[Column, ...] = _METHODS if methods else _FIGURES
@@ -133,10 +135,12 @@ def forecast_report(
             "left_out": counted_out([line for line in shown if line["chosen"]]),
             "decided_deals": decided,
             "decided_deals_won": won,
+            "last_won_on": won_on,
         },
         notes=[
             f"As of {local_time(as_of, zone)}: {DEFINITION}.",
             f"Learned from {decided:,} decided deals, {won:,} of them won. {RANGE}",
+            *long_without_a_win(won_on, as_of, language),
             *(_accuracy(latest, methods) if by == "total" else ()),
             *_said(latest, language),
             *(_stand_ins(shown, language) if methods else ()),

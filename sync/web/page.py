@@ -89,11 +89,12 @@ def _connection(snapshot: StatusSnapshot, connection: ConnectionStatus) -> str:
     return (
         f"<section><h2>{_text(connection.name)}</h2>\n<p>Last successful pull: {when}"
         f"<br>Deals: {deals}<br>Open alerts: {alerts}</p>\n"
-        f"{_forecasts(connection.forecasts)}{_runs(connection.runs)}</section>"
+        f"{_forecasts(connection)}{_runs(connection.runs)}</section>"
     )
 
 
-def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
+def _forecasts(connection: ConnectionStatus) -> str:
+    forecasts = connection.forecasts
     if not forecasts:
         return "<p class=soft>No forecast yet.</p>\n"
     heads = ("Period", "Method", "Forecast", "P10", "P90", "Won", "From open", "From new", "Open")
@@ -118,7 +119,8 @@ def _forecasts(forecasts: Sequence[ForecastTotal]) -> str:
     ]
     caption = f"Forecast, all {forecasts[0].open_deals:,} open deals, {forecasts[0].currency}"
     table = _table(caption, heads, rows, numbers_from=2)
-    return f"{table}<p class=soft>{_text(_DEFINITION)}</p>\n"
+    notes = "".join(f"<p>{_text(note)}</p>\n" for note in connection.notes)
+    return f"{table}{notes}<p class=soft>{_text(_DEFINITION)}</p>\n"
 
 
 def _method(total: ForecastTotal) -> str:

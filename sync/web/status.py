@@ -48,7 +48,8 @@ class ForecastTotal:
 class ConnectionStatus:
     """One CRM account. `last_pull_at`: when the last successful pull ended, None = never yet.
 
-    runs: the latest of each job. deals: by status. open_alerts: by rule.
+    runs: the latest of each job. deals: by status. open_alerts: by rule. notes: sentences on the
+    forecasts.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ConnectionStatus:
     deals: Mapping[str, int] = field(default_factory=dict)
     open_alerts: Mapping[str, int] = field(default_factory=dict)
     forecasts: Sequence[ForecastTotal] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,23 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 
 from forecasting.notes import Note
+from forecasting.wording import Language, day
 from sync.bootstrap import App
+from sync.cli.daemon_status import daemon_status
 from sync.errors import ConfigError
 from sync.jobs import chain
 from sync.jobs.backtest import backtest_since
 from sync.jobs.runner import Job
 from sync.mirror import schema
 from sync.report.backtest import BacktestCut, backtest_chart, backtest_report
+from sync.report.bottlenecks import bottleneck_report
 from sync.report.forecast import forecast_report
 from sync.report.naming import ForecastSegment
 from sync.report.quality import quality_report
@@ -31,6 +35,7 @@ from sync.report.table import Format, Report, show
 from sync.sandbox.company import Company, CompanyDeal, Event
 from sync.sandbox.generator import generate
 from sync.sandbox.server import serve
+from sync.web.page import render
 from tests.end_to_end.conftest import Installation, run_jobs
 from tests.fake_clock import START, FakeClock
 
@@ -294,3 +299,38 @@ def test_what_is_won_without_a_rate_is_counted_as_left_out(tmp_path: Path) -> No
         for row in forecasts(app).rows:
             left_out: Any = row["left_out"]
             assert row["won_deals"] == left_out["no_rate"] + left_out["amount_missing"]
+
+
+@pytest.mark.parametrize("language", ["en", "nb"])
+def test_an_old_export_says_since_when_nothing_was_won(tmp_path: Path, language: Language) -> None:
+    """Of deals that all ended 390 days ago and more. A year to the day is not long yet."""
+    old = only(company(), lambda d: not is_open(d) and d.events[-1].at < START - timedelta(390))
+    with installed(old, tmp_path) as app:
+        run_jobs(app, chain.ASSESS, chain.PROCESS)
+        deal = schema.deal
+        with app.engine.begin() as database:
+            won_at = database.execute(
+                select(func.max(deal.c.closed_at)).where(deal.c.status == "won")
+            ).scalar_one()
+        on = won_at.astimezone(ZoneInfo("Europe/Oslo")).date()
+        sentence = Note("nothing_won_since", on.isoformat()).text(language)
+        assert day(on, language) in sentence
+        reports = [
+            forecast_report(app.engine, "portal", ForecastSegment.TOTAL, language=language),
+            bottleneck_report(app.engine, "portal", language),
+        ]
+        for report in reports:
+            said(report, sentence)
+            assert report.facts["last_won_on"] == on
+        page = render(daemon_status(app, app.config.connections))
+        assert Note("nothing_won_since", on.isoformat()).text("en") in page
+
+        with app.engine.begin() as database:
+            newest = select(deal.c.deal_id).where(
+                deal.c.status == "won", deal.c.closed_at == won_at
+            )
+            a_year_ago = update(deal).where(deal.c.deal_id.in_(newest))
+            database.execute(a_year_ago.values(closed_at=START - timedelta(days=365)))
+        told = forecast_report(app.engine, "portal", ForecastSegment.TOTAL, language=language)
+        assert told.facts["last_won_on"] == (START - timedelta(days=365)).date()
+        assert sentence.split(":")[0][:15] not in " ".join(told.notes)
