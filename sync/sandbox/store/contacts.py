@@ -1,16 +1,13 @@
 """The contacts of the simulated HubSpot: people, their lifecycle and what they did."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from threading import RLock
 
 from sync.sandbox.company import CompanyContact
 from sync.sandbox.store import catalogue
-from sync.sandbox.store.calculated import Getter
 from sync.sandbox.store.definitions import Definitions
-from sync.sandbox.store.instants import iso, to_ms
-from sync.sandbox.store.kinds import Kind
+from sync.sandbox.store.instants import to_ms
+from sync.sandbox.store.kinds import Kind, PlainReader
 from sync.sandbox.store.owners import Owners
 from sync.sandbox.store.records import Record, Source, Table
 
@@ -30,33 +27,6 @@ PROPERTIES = {
 
 _FIRST_ID = 151_000_000_001
 _SOURCE = Source("CONTACTS", "1")
-
-
-@dataclass(slots=True)
-class ContactReader:
-    """Contacts say `lastmodifieddate` where all other types say `hs_lastmodifieddate`."""
-
-    definitions: Definitions
-
-    def getter(self, name: str) -> Getter | None:
-        if self.definitions.get(name) is None:
-            return None
-        return _OF_THE_RECORD.get(name) or partial(_stored, name)
-
-    def getters(self, names: Iterable[str]) -> list[tuple[str, Getter]]:
-        known = ((name, self.getter(name)) for name in dict.fromkeys(names))
-        return [(name, getter) for name, getter in known if getter is not None]
-
-
-def _stored(name: str, record: Record) -> str | None:
-    return record.values.get(name)
-
-
-_OF_THE_RECORD: dict[str, Getter] = {
-    "hs_object_id": lambda r: str(r.id),
-    "createdate": lambda r: iso(r.created),
-    "lastmodifieddate": lambda r: iso(r.modified),
-}
 
 
 class Contacts:
@@ -123,7 +93,7 @@ def _kind() -> Kind:
         type_id="0-1",
         table=Table(_FIRST_ID),
         definitions=definitions,
-        reader=ContactReader(definitions),
+        reader=PlainReader(definitions, created="createdate", modified="lastmodifieddate"),
         defaults=("createdate", "email", "firstname", "lastname"),
         always=("createdate", "lastmodifieddate", "hs_object_id"),
         required=(),

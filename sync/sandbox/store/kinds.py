@@ -21,14 +21,21 @@ class Reader(Protocol):
 
 @dataclass(slots=True)
 class PlainReader:
-    """Of records whose own dates are called as nearly everywhere."""
+    """Of stored values; `created` and `modified`: what the type calls the record's own dates."""
 
     definitions: Definitions
+    created: str = "hs_createdate"
+    modified: str = "hs_lastmodifieddate"
 
     def getter(self, name: str) -> Getter | None:
         if self.definitions.get(name) is None:
             return None
-        return _OF_THE_RECORD.get(name) or partial(_stored, name)
+        of_the_record: dict[str, Getter] = {
+            "hs_object_id": lambda r: str(r.id),
+            self.created: lambda r: iso(r.created),
+            self.modified: lambda r: iso(r.modified),
+        }
+        return of_the_record.get(name) or partial(_stored, name)
 
     def getters(self, names: Iterable[str]) -> list[tuple[str, Getter]]:
         known = ((name, self.getter(name)) for name in dict.fromkeys(names))
@@ -37,13 +44,6 @@ class PlainReader:
 
 def _stored(name: str, record: Record) -> str | None:
     return record.values.get(name)
-
-
-_OF_THE_RECORD: dict[str, Getter] = {
-    "hs_object_id": lambda r: str(r.id),
-    "hs_createdate": lambda r: iso(r.created),
-    "hs_lastmodifieddate": lambda r: iso(r.modified),
-}
 
 
 @dataclass(frozen=True, slots=True)
