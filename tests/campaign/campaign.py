@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from sync.bootstrap import App
+from sync.crm.base import DealPage
 from sync.errors import DealpulseError
 from sync.jobs import chain
 from sync.jobs.context import JobContext
@@ -22,6 +23,7 @@ from tests.campaign import truth
 from tests.campaign.desk import Desk, Ledger
 from tests.campaign.hands import Hands
 from tests.campaign.mortal import Killed, mortal, raise_killed
+from tests.campaign.unseen import come_late, unseen_by_pulls
 from tests.end_to_end.conftest import Installation
 from tests.fake_clock import FakeClock
 
@@ -220,10 +222,11 @@ class _Campaign:
 
     def _settle(self) -> None:
         """No more faults; one sweep beside the usual pull, in either order; then all is equal, and
-        another round finds nothing to do."""
+        stays so when an old page comes late, and another round finds nothing to do."""
         self.clock.advance(minutes=30)
         self.context = self._process()
         loaded = job_runs.last_run(self.app.engine, "pull", "portal", status="ok") is not None
+        late = self._unseen() if loaded else None
         first, second = chain.PULL, chain.SWEEP
         if loaded and self.dice.random() < 0.5:
             first, second = second, first
@@ -231,12 +234,21 @@ class _Campaign:
             self._well(job)
         self.outcome.wrong += truth.differences(self.sandbox.crm, self.app.engine)
         self.outcome.wrong += truth.false_beliefs(self.sandbox.crm, self.app.engine)
+        if late is not None:
+            come_late(self.context, late)
+            found = truth.differences(self.sandbox.crm, self.app.engine)
+            self.outcome.wrong += [f"after an old page came late, {what}" for what in found]
         self.clock.advance(minutes=30)
         for job in (chain.PULL, chain.SWEEP):
             counts = self._well(job).counts
             done = {what: n for what, n in counts.items() if n and what not in _NO_CHANGE}
             if done:
                 self.outcome.wrong.append(f"{job.name} of what is equal did {done}")
+
+    def _unseen(self) -> DealPage | None:
+        self._well(chain.PULL)
+        self.clock.advance(minutes=1)
+        return unseen_by_pulls(self.sandbox.crm, self.dice, self.context)
 
     def _well(self, job: Job) -> JobResult:
         result = self._run(job)

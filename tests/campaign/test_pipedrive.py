@@ -12,9 +12,11 @@ from sync.bootstrap import App
 from sync.jobs import chain
 from sync.sandbox.faults import COMMON, PIPEDRIVE_ONLY
 from tests.campaign.mortal import Killed, mortal, raise_killed
+from tests.campaign.unseen import come_late, unseen_by_pulls_of_pipedrive
 from tests.contract.house import house, mirrored, run
 from tests.contract.world import OPEN_STAGES, World
 from tests.contract.worlds import world_of
+from tests.contract.worlds_over_http import PipedriveWorld
 from tests.fake_clock import FakeClock
 
 KINDS = COMMON + PIPEDRIVE_ONLY
@@ -62,13 +64,21 @@ def trouble(world: World, dice: Random, first: int) -> None:
         world.faults.add(kind, times, dice.choice(PATHS), after=dice.randrange(6), seconds=0.02)
 
 
-def settled(app: App, world: World) -> list[str]:
+def settled(app: App, world: World, dice: Random) -> list[str]:
     """What two cycles and a sweep could not do, although nothing hinders them any more. Two: the
-    changelogs that the second pull reads tell of what the first one's assessment did not know."""
+    changelogs that the second pull reads tell of what the first one's assessment did not know.
+    At last an old page comes late."""
+    assert isinstance(world, PipedriveWorld)
     assert world.faults is not None
     world.faults.clear()
     world.clock.advance(days=1, minutes=30)  # also what the budget of a day kept back
-    results = [*run(app, world), *run(app, world, chain.PULL, chain.SWEEP), *run(app, world)]
+    results = run(app, world)
+    world.clock.advance(minutes=1)  # dates are of whole seconds: within one nothing is older
+    context = app.context(app.settings(world.name)[0])
+    late = unseen_by_pulls_of_pipedrive(world.crm, dice, context)
+    results += [*run(app, world, chain.PULL, chain.SWEEP), *run(app, world)]
+    if late is not None:
+        come_late(context, late)
     return [f"{result.job}: {result.error}" for result in results if result.error]
 
 
@@ -95,7 +105,7 @@ def test_after_faults_and_kills_the_mirror_equals_pipedrive(
                 clock.advance(minutes=1)
             clock.advance(minutes=dice.randint(1, 60))
         again = f"again: make campaign SEED={seed}"
-        assert settled(app, world) == [], again
+        assert settled(app, world, dice) == [], again
         assert mirrored(app, world) == world.truth(), again
         written = world.writes()
         clock.advance(minutes=15)
