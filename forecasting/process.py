@@ -34,8 +34,11 @@ def stage_norms(
     if not prior_stays > 0:
         raise ValueError(f"prior_stays is {prior_stays}: it has to be above 0")
     open_stages = stages.filter(~pl.col("is_closed")).unique(_STAGE, keep="first")
-    won = stays.filter((pl.col("outcome") == "won") & pl.col("left_at").is_not_null()).join(
-        open_stages.select(_STAGE), on=_STAGE, how="semi"
+    finished = (pl.col("outcome") == "won") & pl.col("left_at").is_not_null()
+    won = (
+        stays.select(*_STAGE, "days", finished=finished)
+        .filter("finished")
+        .join(open_stages, on=_STAGE, how="semi")
     )
     own = won.group_by(_STAGE).agg(pl.len().alias("sample"), *_quantiles("stage"))
     wider = won.group_by("connection", "pipeline_id").agg(

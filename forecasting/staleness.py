@@ -174,8 +174,15 @@ def precedents(
     win rate, null where nothing is known. It errs to the high side: who won counts at once, who is
     open only after half a year.
     """
-    ended = stays.filter(  # not those in a closed stage, which last for ever
-        pl.col("outcome").is_in(("won", "lost")) & pl.col("left_at").is_not_null()
+    over = pl.col("outcome").is_in(("won", "lost"))
+    ended = (
+        stays.select(
+            *(*_STAGE, "deal_id", "days"),
+            won=pl.col("outcome") == "won",
+            ended=over & pl.col("left_at").is_not_null(),  # in a closed stage they last for ever
+        )
+        .filter("ended")
+        .drop("ended")
     )
     told = open_deals
     for prefix, known, days in (
@@ -238,9 +245,7 @@ def _lives(decided: pl.DataFrame | None) -> pl.DataFrame:
 
 def _longest(stays: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
     """A row per deal and place: its longest stay there, as long as it took until it moved on."""
-    longest = stays.group_by(*place, "deal_id").agg(
-        pl.col("days").max(), (pl.col("outcome").first() == "won").alias("won")
-    )
+    longest = stays.group_by(*place, "deal_id").agg(pl.col("days").max(), pl.col("won").first())
     return longest.drop("deal_id")
 
 

@@ -41,14 +41,19 @@ def stage_stays(
     )
     return (
         _with_pipeline_then(stays, numbered(changes, rows, "pipeline", as_of))
-        .with_columns(left_at=pl.when(ended).then("closed_at").otherwise("left_at"))
-        .sort("row", "entered_at", "left_at", "stage", nulls_last=True)
         .select(
+            "row",
             *KEY,
             pl.coalesce("stage_pipeline", "pipeline_then", "pipeline_id").alias("pipeline_id"),
             pl.col("stage").alias("stage_id"),
             "entered_at",
-            "left_at",
+            pl.when(ended).then("closed_at").otherwise("left_at").alias("left_at"),
+            "outcome",
+        )
+        .sort("row", "entered_at", "left_at", "stage_id", nulls_last=True)
+        .select(
+            *KEY,
+            *("pipeline_id", "stage_id", "entered_at", "left_at"),
             (pl.col("left_at").fill_null(pl.lit(as_of, INSTANT)) - pl.col("entered_at"))
             .dt.total_seconds(fractional=True)
             .truediv(86_400)

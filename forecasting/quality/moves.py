@@ -24,11 +24,10 @@ def moves(
     """
     order = stages.filter(~pl.col("is_closed")).unique(_PLACE, keep="first")
     order = order.select(*_PLACE, "stage", "position")
-    visits = stays.join(order, on=_PLACE, how="inner")
     now = open_deals.select(*KEY, *_PLACE[1:], "created_at").join(
         order.select(*_PLACE, pl.col("position").alias("at")), on=_PLACE, how="inner"
     )
-    mine = visits.join(now, on=(*KEY, "pipeline_id"), how="inner")
+    mine = stays.join(now, on=(*KEY, "pipeline_id"), how="inner").join(order, on=_PLACE)
     back = (
         mine.filter(pl.col("position") > pl.col("at"))
         .sort(*KEY, "position", "left_at")
@@ -39,19 +38,25 @@ def moves(
         )
     )
     return back.join(
-        _skipped(now, mine, visits, order, compare_with), on=KEY, how="full", coalesce=True
+        _skipped(now, mine, stays, order, compare_with), on=KEY, how="full", coalesce=True
     )
 
 
 def _skipped(
     now: pl.DataFrame,
     mine: pl.DataFrame,
-    visits: pl.DataFrame,
+    stays: pl.DataFrame,
     order: pl.DataFrame,
     compare_with: int,
 ) -> pl.DataFrame:
     pipeline = ("connection", "pipeline_id")
-    won = visits.filter(pl.col("outcome") == "won").select(*_PLACE, "deal_id").unique()
+    won = (
+        stays.select(*_PLACE, "deal_id", won=pl.col("outcome") == "won")
+        .filter("won")
+        .drop("won")
+        .join(order, on=_PLACE, how="semi")
+        .unique()
+    )
     winners = won.group_by(pipeline).agg(pl.col("deal_id").n_unique().alias("winners"))
     usual = (
         won.group_by(_PLACE)

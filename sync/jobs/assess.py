@@ -11,7 +11,7 @@ from forecasting.backtest import start_of
 from forecasting.history import KEY, stage_stays
 from forecasting.methods import ForecastMethod
 from forecasting.periods import periods_for
-from forecasting.snapshot import Snapshot
+from forecasting.snapshot import History, Snapshot
 from sync.jobs import per_deal
 from sync.jobs.context import Counts, JobContext
 from sync.jobs.data_quality import DataQuality, data_quality, quality_settings
@@ -29,10 +29,9 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
         stays, inputs.stages, default_days=float(settings.default_after_days)
     )
     history = inputs.history()
+    inputs = inputs.with_changes_of_open_deals()
+    fitted = _fitted(ctx, inputs, history)
     snapshot = history.present(inputs.as_of)
-    # what is learned holds for the day: else every figure would move a little every cycle
-    morning = history.present(start_of(inputs.today, inputs.zone))
-    fitted = [method.fit(morning) for method in methods_of(ctx.config)]
     periods = periods_for(inputs.today, ctx.config.forecast.periods)
     told = forecasts(fitted, snapshot, periods, last_record(ctx), inputs)
     velocities = velocity.measure(inputs.deals, today=inputs.today).with_columns(
@@ -59,6 +58,12 @@ def assess(ctx: JobContext, run_id: int) -> Counts:
     )
     assessments.thin(ctx.engine, ctx.connection, now=inputs.as_of, zone=inputs.zone)
     return {"assessed": assessed.height, "findings": held.findings.height}
+
+
+def _fitted(ctx: JobContext, inputs: Inputs, history: History) -> list[ForecastMethod]:
+    """What is learned holds for the day: else every figure would move a little every cycle."""
+    morning = history.present(start_of(inputs.today, inputs.zone))
+    return [method.fit(morning) for method in methods_of(ctx.config)]
 
 
 def _predictions(

@@ -18,6 +18,7 @@ from forecasting.combination import NAME, RECORD_SCHEMA, STAND_IN, Weights, weig
 from forecasting.intervals import with_intervals
 from forecasting.periods import Period, periods_for
 from forecasting.segments import ALL_SEGMENTS
+from forecasting.snapshot import History
 from sync.jobs.context import Counts, JobContext, Stopped
 from sync.jobs.forecasts import floor
 from sync.jobs.inputs import Inputs, definition_of, methods_of, read_inputs
@@ -40,6 +41,7 @@ class _Bench:
     ctx: JobContext
     run_id: int
     inputs: Inputs
+    history: History
     definition: str
 
 
@@ -56,8 +58,10 @@ def backtest_since(since: date | None, every: Every = "week") -> JobFunction:
     def job(ctx: JobContext, run_id: int) -> Counts:
         inputs = read_inputs(ctx)
         first = since or inputs.today - timedelta(weeks=WEEKS)
-        methods = methods_of(ctx.config)
-        bench = _Bench(ctx, run_id, inputs, definition_of(methods, inputs, ctx.config))
+        history = inputs.history()
+        inputs = inputs.with_changes_of_open_deals()
+        definition = definition_of(methods_of(ctx.config), inputs, ctx.config)
+        bench = _Bench(ctx, run_id, inputs, history, definition)
         made, rows = _test(bench, origin_days(first, inputs.today, every))
         scored = _score(bench, first)
         return {"origins": made, "forecasts": rows, "scores": scored}
@@ -86,13 +90,15 @@ def _test(bench: _Bench, origins: Sequence[date]) -> tuple[int, int]:
     record = backtests.origin_rows(ctx.engine, ctx.connection, bench.definition).select(
         *RECORD_SCHEMA
     )
-    history, methods = inputs.history(), methods_of(ctx.config)
+    methods = methods_of(ctx.config)
     rows = 0
     for number, (origin, periods) in enumerate(todo.items()):
         if ctx.should_stop():
             raise Stopped
         ctx.progress.step("origins", number, len(todo))
-        for result in backtest.run(history, methods, [origin], todo.__getitem__, with_deals=True):
+        for result in backtest.run(
+            bench.history, methods, [origin], todo.__getitem__, with_deals=True
+        ):
             found = _stored_rows(result, record, inputs, periods)
             rows += backtests.save_origin(
                 ctx.engine, bench.run_id, ctx.connection, bench.definition, found

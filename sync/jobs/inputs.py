@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ import polars as pl
 from forecasting import boosting
 from forecasting.backtest import Definition
 from forecasting.combination import ON_TRIAL, ORDER
+from forecasting.history import KEY
 from forecasting.methods import METHODS, ForecastMethod
 from forecasting.snapshot import History
 from sync.config.model import Config
@@ -36,6 +37,13 @@ class Inputs:
 
     def history(self) -> History:
         return History(self.deals, self.changes, self.stages, self.owners, zone=self.zone)
+
+    def with_changes_of_open_deals(self) -> "Inputs":
+        """Without most of what weighs most, for what looks at open deals alone: a history that was
+        made before keeps what it needs of all.
+        """
+        opened = self.deals.filter(pl.col("status") == "open").select(KEY)
+        return replace(self, changes=self.changes.join(opened, on=KEY, how="semi"))
 
 
 def read_inputs(ctx: JobContext) -> Inputs:

@@ -41,17 +41,18 @@ def frame(engine: Engine, query: Select[*tuple[Any, ...]]) -> pl.DataFrame:
     plain = [_plain(column, engine.dialect).label(column.key) for column in wanted]
     raw_schema = {column.key or "": _raw_type(column) for column in wanted}
     statement = query.with_only_columns(*plain, maintain_column_froms=True)
-    parts = [pl.DataFrame(schema=raw_schema)]
+    # part by part: texts of instants and amounts take five times what they say
+    parsed = [_parsed(pl.col(column.key or ""), column) for column in wanted]
+    parts = [pl.DataFrame(schema=raw_schema).with_columns(parsed)]
     with reading(engine) as snapshot:
         cursor = snapshot.execute(statement).cursor
         while rows := cursor.fetchmany(FETCH):
             values = zip(raw_schema.items(), zip(*rows, strict=True), strict=True)
-            parts.append(
-                pl.DataFrame([pl.Series(name, column, dtype) for (name, dtype), column in values])
+            part = pl.DataFrame(
+                [pl.Series(name, column, dtype) for (name, dtype), column in values]
             )
-    return pl.concat(parts).with_columns(
-        _parsed(pl.col(column.key or ""), column) for column in wanted
-    )
+            parts.append(part.with_columns(parsed))
+    return pl.concat(parts)
 
 
 def _plain(column: Columns, dialect: Dialect) -> Columns:

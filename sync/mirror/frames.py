@@ -92,15 +92,17 @@ def change_frame(engine: Engine, connection: str, *, removed: bool = False) -> p
         deal.c.deal_id == deal_change.c.deal_id,
         *([] if removed else [deal.c.removed_at.is_(None)]),
     )
-    query = (
-        select(*(deal_change.c[name] for name in CHANGE_SCHEMA))
-        .join(deal, living)
-        .where(deal_change.c.connection == connection)
-    )
+    told = [deal_change.c[name] for name in CHANGE_SCHEMA if name != "connection"]
+    order = [deal_change.c[name] for name in ("deal_id", "changed_at", "field", "ordinal")]
+    query = select(*told).join(deal, living).where(deal_change.c.connection == connection)
+    sqlite = engine.dialect.name == "sqlite"
+    # the key has it nearly in order; other databases order words in ways of their own
+    found = frame(engine, query.order_by(*order) if sqlite else query)
+    found = found if sqlite else found.sort(*(column.name for column in order))
     return (
-        frame(engine, query)
+        found.with_columns(connection=pl.lit(connection))
+        .select(CHANGE_SCHEMA.keys())
         .cast(pl.Schema(CHANGE_SCHEMA))
-        .sort("deal_id", "changed_at", "field", "ordinal")
     )
 
 

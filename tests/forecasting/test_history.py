@@ -158,6 +158,18 @@ def test_the_order_of_rows_means_nothing(rows: list[dict[str, Any]], random: Any
         assert_frame_equal(state(ours), state(theirs))
 
 
+def test_of_two_changes_at_one_instant_the_one_of_the_higher_ordinal_came_last() -> None:
+    rows = changes(
+        change("stage", "proposal", BIRTH, ordinal=1), change("stage", "qualified", BIRTH)
+    )
+    one = deals({"created_at": BIRTH})
+    state = deals_as_of(rows, one, AS_OF, zone=ZONE, fields=("stage",))
+    assert state["stage_id"].item() == "proposal"
+    assert stage_stays(rows, one, STAGES, AS_OF)["stage_id"].to_list() == ["qualified", "proposal"]
+    snapshot = History(one, rows, STAGES, OWNERS, zone=ZONE).snapshot(AS_OF)
+    assert snapshot.deals["stage_id"].item() == "proposal"
+
+
 def test_what_the_history_does_not_say_is_unknown_not_todays_value() -> None:
     state = deals_as_of(NO_CHANGES, deals({"amount": 5.0}), AS_OF, zone=ZONE).row(0, named=True)
     assert state["stage_id"] is None
