@@ -177,6 +177,29 @@ def test_what_the_history_does_not_say_is_unknown_not_todays_value() -> None:
     assert not state["history_complete"]
 
 
+def test_a_snapshot_knows_no_later_amount_nor_closing() -> None:
+    """Won on the tenth day; of an amount without history nobody knows what it was while open."""
+    one = deals(
+        {
+            "created_at": BIRTH,
+            "status": "won",
+            "closed_at": BIRTH + timedelta(days=10),
+            "amount": 5.0,
+        }
+    )
+    history = History(one, NO_CHANGES, STAGES, OWNERS, zone=ZONE)
+
+    def then(day: int) -> dict[str, Any]:
+        told = history.snapshot(BIRTH + timedelta(days=day)).deals.row(0, named=True)
+        return {name: told[name] for name in ("status", "amount", "amount_problem", "closed_on")}
+
+    unknown = {"amount": None, "amount_problem": "missing", "closed_on": None}
+    assert then(5) == {"status": "open"} | unknown
+    closed_on = BIRTH.date() + timedelta(days=10)
+    known = {"amount": 5.0, "amount_problem": None, "closed_on": closed_on}
+    assert then(15) == {"status": "won"} | known
+
+
 def test_a_field_that_the_crm_follows_from_birth_is_known_to_be_empty() -> None:
     rows = changes(
         *(

@@ -43,11 +43,11 @@ def test_by_hand() -> None:
 
 
 def test_a_slip_is_a_push_past_the_end_of_its_quarter() -> None:
-    """Of four moves later two leave their quarter; coming back earlier is no slip."""
-    days = [(3, 1), (3, 31), (4, 1), (3, 30), (4, 2), (4, 30)]
+    """Of five moves later two leave their quarter; coming back earlier is no slip."""
+    days = [(3, 1), (3, 31), (4, 1), (3, 30), (4, 2), (4, 30), (5, 30)]
     rows = changes(*moves(*(date(2026, month, day) for month, day in days)))
     frame = pushes(rows, deals({"created_at": BIRTH}), AS_OF, ZONE)
-    assert frame.select("pushes", "slips", "pull_ins").row(0) == (4, 2, 1)
+    assert frame.select("pushes", "slips", "pull_ins").row(0) == (5, 2, 1)
 
 
 def test_changes_of_amount_and_owner_by_hand() -> None:

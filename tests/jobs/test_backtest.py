@@ -1,5 +1,6 @@
 """The nightly back-test: stopped and resumed, at its hour, and what reports and the page show."""
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -153,6 +154,25 @@ def test_what_a_person_estimated_is_private_unless_it_is_switched_on(
         assert "opportunity_stage" in methods(report)
     of_all = forecast_report(finished.engine, "portal", Segment.TOTAL, methods=True)
     assert "intuitive" in methods(of_all)  # of all together it is nobody's own
+
+
+@pytest.mark.parametrize("shown", [False, True], ids=["by default", "show_rep_figures"])
+@pytest.mark.parametrize(
+    "command", ["forecast --methods --by owner", "backtest --by owner --since 2099-01-01"]
+)
+def test_the_commands_go_by_the_setting(
+    finished: App, tmp_path: Path, command: str, shown: bool
+) -> None:
+    """Nothing is tested anew: no day lies so far ahead."""
+    extra = {"forecast": {"show_rep_figures": True}} if shown else {}
+    url = f"sqlite:///{finished.engine.url.database}"
+    installation = Installation(tmp_path, "http://127.0.0.1:9", "none", url, extra=extra).write()
+    done = installation.run(*command.split(), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (report,) = json.loads(done.stdout)
+    told = {row["method"] for row in report["rows"]}
+    assert ("intuitive" in told) is shown
+    assert "opportunity_stage" in told
 
 
 def test_the_assessment_after_it_goes_by_its_record(finished: App) -> None:
