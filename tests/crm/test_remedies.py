@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from sync.crm.calls import AmbiguousError
+from sync.crm.hubspot import client as transport
 from sync.crm.hubspot.answers import Refused
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.limiter import Limiter
@@ -85,6 +86,18 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(portal: Portal)
     assert impatient.get(portal.client.paths.account, what="x", expect="portalId")
     assert impatient.requests == 2
     impatient.close()
+
+
+def test_an_answer_may_take_longer_than_a_connection(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As fifty long histories do."""
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.1)
+    portal.sandbox.faults.add("slow", seconds=0.4)
+    patient = portal.connect(timeout_s=5)
+    assert patient.get(portal.client.paths.account, what="x", expect="portalId")
+    assert patient.requests == 1
+    patient.close()
 
 
 def test_a_url_that_is_too_long_is_no_passing_matter(portal: Portal) -> None:

@@ -160,7 +160,7 @@ class HubSpotClient:
                 body=None if body is None else json.dumps(body).encode(),
                 headers=headers,
                 redirect=False,
-                timeout=urllib3.Timeout(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
             )
             return Answer(response.status, _lower(response.headers), response.data)
         except urllib3.exceptions.LocationValueError:
