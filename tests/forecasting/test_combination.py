@@ -196,10 +196,12 @@ def test_methods_without_any_error_share() -> None:
 
 def test_what_is_not_finished_teaches_nothing() -> None:
     history = record({A: [10.0] * 3, B: [10.0] * 3})
-    later = history.with_columns(
+    latest = history.filter(pl.col("origin") == pl.col("origin").max())
+    later = latest.with_columns(
         pl.when(pl.col("method") == A[0]).then(500.0).otherwise("forecast").alias("forecast"),
         pl.col("origin", "period_start", "period_end") + pl.duration(days=1),
-    ).head(1)
+    )
+    assert set(later["method"]) == {A[0], B[0]}
     assert weighed(pl.concat([history, later])) == weighed(history)
 
 

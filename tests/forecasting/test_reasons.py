@@ -1,19 +1,25 @@
 """Reasons add up to the chance they explain, in both languages; calls follow from the chances."""
 
 import re
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import polars as pl
 import pytest
 
+from forecasting.conversion import FOLLOWED
 from forecasting.features import open_facts
 from forecasting.history import stage_stays
 from forecasting.methods import Multivariable
+from forecasting.outlook import outlook
 from forecasting.process import stage_norms
 from forecasting.reasons import REASONS, calls, contributions, reasons
+from forecasting.snapshot import History
 from forecasting.wording import LANGUAGES, Language
 from tests.contract.test_methods import BUSY, busy
-from tests.forecasting.frames import AS_OF, STAGES, TODAY, deals, now
+from tests.forecasting.frames import AS_OF, OWNERS, STAGES, TODAY, ZONE, deals, now
 
 SNAPSHOT = now(*BUSY)
 METHOD = Multivariable("additive").fit(SNAPSHOT)
@@ -72,6 +78,78 @@ def test_every_reason_is_told_in_both_languages() -> None:
         assert set(texts) == set(LANGUAGES)
         fields = [set(re.findall(r"{(\w+)", text)) for text in texts.values()]
         assert fields[0] == fields[1]
+        assert texts["en"] != texts["nb"]
+
+
+POINTS: Final = re.compile(r"([+-]\d+) ([^;]+?)(?:;|\.$)")
+
+
+def named() -> list[tuple[str, list[tuple[int, str]]]]:
+    """Per deal the points and words of its sentence, but for what is summed."""
+    told = reasons(METHOD, SNAPSHOT, NORMS, "en")
+    return [
+        (deal_id, [(int(n), words) for n, words in POINTS.findall(text) if words != REST])
+        for deal_id, text in told.select("deal_id", "reasons").iter_rows()
+    ]
+
+
+REST: Final = "everything else"
+
+
+def test_the_three_largest_are_told_the_largest_first() -> None:
+    """Of those that have words: the overall level has none."""
+    parts = contributions(METHOD, SNAPSHOT).filter(pl.col("attribute") != "general")
+    largest = {
+        deal_id: rows["points"].abs().max()
+        for (deal_id,), rows in parts.group_by("deal_id", maintain_order=True)
+    }
+    assert max(len(told) for _, told in named()) == 3
+    for deal_id, told in named():
+        sizes = [abs(points) for points, _ in told]
+        # the first takes what rounding leaves
+        assert all(one >= other - 1 for one, other in pairwise(sizes))
+        if told and largest[deal_id] >= 0.02:
+            assert sizes[0] == pytest.approx(100 * largest[deal_id], abs=2)
+
+
+def test_the_norm_is_told_of_stays_that_are_longer() -> None:
+    norms = {row["stage"]: round(row["median_days"]) for row in NORMS.iter_rows(named=True)}
+    stays = re.compile(r"(\d+) days? in (\w+)(?:, won deals leave after (\d+))?")
+    found = [match for _, told in named() for _, words in told if (match := stays.match(words))]
+    for match in found:
+        days, norm = int(match[1]), norms[match[2]]
+        assert match[3] is None or int(match[3]) == norm
+        assert (match[3] is not None) == (days >= norm) or days == norm
+    assert {match[3] is None for match in found} == {True, False}
+
+
+def test_the_call_is_for_the_quarter_whatever_the_month() -> None:
+    """Where nearly all is won: in two weeks hardly, in eleven likely."""
+    frame, history = BUSY
+    won = frame.with_columns(pl.col("status", "stage_id").replace("lost", "won"))
+    january = AS_OF.replace(month=1)
+    snapshot = History(
+        won, history.with_columns(pl.col("new").replace("lost", "won")), STAGES, OWNERS, zone=ZONE
+    ).snapshot(january)
+    method = Multivariable("additive").fit(snapshot)
+    by_month, by_quarter = (
+        calls(method, snapshot, end)["call"].to_list()
+        for end in (date(2026, 2, 1), date(2026, 4, 1))
+    )
+    assert by_month != by_quarter
+    assert outlook(method, snapshot)["call"].to_list() == by_quarter
+
+
+def test_the_predicted_day_is_the_middle_of_those_on_which_it_would_be_won() -> None:
+    cells = METHOD.table_.cells(open_facts(SNAPSHOT))
+    curves = METHOD.table_.curves_
+    told = calls(METHOD, SNAPSHOT, TODAY)["predicted_close_date"].to_list()
+    for cell, day in zip(cells[:, None], told, strict=True):
+        ever = float(curves.by(cell, 728.0)[0])
+        begins, ends = (METHOD.days_to(day + timedelta(days=n), SNAPSHOT) for n in (0, 1))
+        before, after = FOLLOWED[begins > FOLLOWED], FOLLOWED[ends <= FOLLOWED]
+        assert not before.size or curves.by(cell, before[-1])[0] < ever / 2
+        assert not after.size or curves.by(cell, after[0])[0] >= ever / 2
 
 
 def test_calls_are_the_likeliest_outcome() -> None:

@@ -126,6 +126,7 @@ def test_the_rest_of_a_month_that_has_begun_by_hand(day: int, late: int) -> None
     [
         (0.9, date(2026, 3, 27), "WIN"),
         (0.9, date(2026, 5, 4), "SLIP"),
+        (1.0, date(2026, 5, 4), "SLIP"),
         (0.2, date(2026, 3, 27), "LOSE"),
         (0.5, date(2026, 3, 27), "WIN"),  # as likely won in the quarter as lost: won
         (None, date(2026, 3, 27), None),
