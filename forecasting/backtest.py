@@ -11,15 +11,13 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from forecasting.combination import (
     LAST,
-    NAME,
     RECORD_SCHEMA,
     How,
     MethodKey,
@@ -36,7 +34,7 @@ from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Of what an origin's result means; raised when methods or this module change their figures."""
 
 YEAR: Final = 52
@@ -259,9 +257,7 @@ def forecast(
     weights = verdict(record, totals, origin, how=how)
     combined = combine(totals, weights)
     parts = {period: chosen.parts for period, chosen in weights.items()}
-    own = {(NAME, variant): 1.0 for variant in get_args(How)}
-    before = _shocks(record, combined, origin, dict.fromkeys(parts, own))
-    return with_intervals(combined, _shocks(record, combined, origin, parts, before))
+    return with_intervals(combined, _shocks(record, combined, origin, parts))
 
 
 def shocks(
@@ -277,23 +273,16 @@ def _shocks(
     totals: pl.DataFrame,
     origin: date,
     parts: Mapping[Period, Mapping[MethodKey, float]],
-    before: Mapping[Period, Shock] = MappingProxyType({}),
 ) -> Mapping[Period, Shock]:
-    """The shocks of the methods weighted by `parts`; `before`: those that are the prior."""
+    """The shocks of the methods weighted by `parts`."""
     found: dict[Period, Shock] = {}
     for period in periods_in(totals):
         weights = parts[period]
         recent, year = (
             residuals(record, period, origin, weights, last=last) for last in (LAST, YEAR)
         )
-        left = (period.end - origin).days
-        shock = (
-            common_shock(
-                recent, days_left=left, fitted=max(len(weights) - 1, 0), prior=before[period].sd
-            )
-            if period in before
-            else common_shock(recent, days_left=left)
-        )
+        fitted = max(len(weights) - 1, 0)
+        shock = common_shock(recent, days_left=(period.end - origin).days, fitted=fitted)
         found[period] = replace(shock, regularity=regularity(year, shock.sd))
     return found
 

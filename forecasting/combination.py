@@ -17,6 +17,7 @@ from forecasting.intervals import PRIOR_ORIGINS, PRIOR_SHOCK
 from forecasting.least_variance import shares
 from forecasting.methods.base import TOTALS_SCHEMA
 from forecasting.notes import Note
+from forecasting.overlap import independent
 from forecasting.periods import Period
 from forecasting.tracks import Floats
 
@@ -80,6 +81,9 @@ STAND_IN: Final = _NOTED.str.starts_with("not_enough_history") | _FEW_WON
 
 _FORECAST: Final = ("origin", "period_start", "period_end")
 """What names a forecast of the past, whoever made it."""
+
+_STRETCH: Final = pl.max_horizontal("origin", "period_start").alias("starts")
+"""From here to the period's end is what a forecast foresees."""
 
 _ENOUGH: Final = 0.5
 """Share of the weight that has to have spoken at a past origin for its error to teach."""
@@ -164,7 +168,8 @@ def weigh(
     parts = shares(errors, PRIOR_ORIGINS / sample * (PRIOR_SHOCK * rest) ** 2)
     first = next((regular.index(key) for key in order if key in regular), None)
     if first is not None:
-        parts = _drawn_to(first, parts, errors, sample)
+        starts = common.select(_STRETCH).to_series()
+        parts = _drawn_to(first, parts, errors, independent(starts, common["period_end"]))
     return Weights(
         {key: float(part) for key, part in zip(regular, parts, strict=True) if part > 0},
         "weighted",
@@ -173,13 +178,14 @@ def weigh(
     )
 
 
-def _drawn_to(first: int, parts: Floats, errors: Floats, sample: int) -> Floats:
-    """`parts` mixed with the method in place `first`, each by its precision: `sample` origins by
-    the squared error of the mix, the prior's by that of the method. Who had little to learn from
-    when the record began is not judged by those weeks alone; who errs far more gets little.
+def _drawn_to(first: int, parts: Floats, errors: Floats, worth: float) -> Floats:
+    """`parts` mixed with the method in place `first`, each by its precision: the record, `worth` so
+    many independent origins, by the squared error of the mix, the prior's by that of the method.
+    Who had little to learn from when the record began is not judged by those weeks alone; who errs
+    far more gets little.
     """
     mixed, alone = ((errors @ parts) ** 2).mean(), (errors[:, first] ** 2).mean()
-    record, prior = sample * alone, PRIOR_ORIGINS * mixed
+    record, prior = worth * alone, PRIOR_ORIGINS * mixed
     drawn = parts * (record / (record + prior) if record + prior > 0 else 1.0)
     drawn[first] += 1 - drawn.sum()
     return drawn
@@ -337,6 +343,8 @@ def residuals(
         "expected_rest",
         "variance_rest",
         (pl.col("actual") - pl.col("won_amount")).alias("actual_rest"),
+        _STRETCH,
+        pl.col("period_end").alias("ends"),
     )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from forecasting.overlap import independent
 from forecasting.periods import Period, PeriodKind
 
 Values = NDArray[np.float64]
@@ -48,6 +49,8 @@ RESIDUAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "expected_rest": pl.Float64,  # mean of the uncertain part, as forecast at the origin
     "variance_rest": pl.Float64,  # its variance as forecast, deals independent
     "actual_rest": pl.Float64,  # what it became: actual total - won by the origin
+    "starts": pl.Date,  # the days that it is of: from the origin or the period's start ...
+    "ends": pl.Date,  # ... up to the period's end
 }
 """One row per finished origin and period of this account (its total)."""
 
@@ -56,13 +59,15 @@ RESIDUAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 class Shock:
     """`sd`: standard deviation of the common shock (0.1 = 10 %); `sample`: finished origins that it
     rests on beside the prior; `note`: text key, or None. `regularity`: what the standard deviation
-    of a total is multiplied by, 1 = as for independent deals (see `regularity`).
+    of a total is multiplied by, 1 = as for independent deals (see `regularity`). `degrees`: of
+    freedom with which `sd` is known, infinite for one that is beyond doubt.
     """
 
     sd: float
     sample: int
     note: str | None = None
     regularity: float = 1.0
+    degrees: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +80,15 @@ class Floor:
     sample: int
 
 
-def common_shock(
-    residuals: pl.DataFrame, *, days_left: int, fitted: int = 0, prior: float = PRIOR_SHOCK
-) -> Shock:
+def common_shock(residuals: pl.DataFrame, *, days_left: int, fitted: int = 0) -> Shock:
     """The shock that `residuals` (see RESIDUAL_SCHEMA) show for a horizon of `days_left`. `fitted`:
-    weights that were chosen by the same residuals, which look the smaller for it; `prior`: the
-    shock's standard deviation without them.
+    weights that were chosen by the same residuals, which look the smaller for it.
 
     Only origins whose own horizon was between half and twice as long count. From the sum of squared
     errors what independent deals explain is taken off; what is left, as a share of the forecasts'
     second moments and with the prior in it, is the variance of the shock, never below 0. Sums, for
-    in a slow period a small miss is many per cent.
+    in a slow period a small miss is many per cent. Against the prior, and as degrees of freedom,
+    origins count as `overlap.independent` says.
     """
     known = residuals.filter(
         pl.col("days_left").is_between(days_left / 2, days_left * 2) & (pl.col("expected_rest") > 0)
@@ -93,16 +96,17 @@ def common_shock(
     count = known.height
     few = f"few_finished_origins:{count}" if count < PRIOR_ORIGINS else None
     if not count:
-        return Shock(prior, 0, few)
+        return Shock(PRIOR_SHOCK, 0, few, degrees=PRIOR_ORIGINS)
     mean, by_chance, actual = (
         known[name].to_numpy() for name in ("expected_rest", "variance_rest", "actual_rest")
     )
     squared = ((actual - mean) ** 2).sum() * count / max(count - fitted, 1)
     size = (mean**2 + by_chance).sum()
+    worth = independent(known["starts"], known["ends"])
     # the prior's origins are of the record's mean size
-    before = PRIOR_ORIGINS / count * size
-    variance = (before * prior**2 + squared - by_chance.sum()) / (before + size)
-    return Shock(math.sqrt(max(0.0, variance)), count, few)
+    before = PRIOR_ORIGINS / worth * size
+    variance = (before * PRIOR_SHOCK**2 + squared - by_chance.sum()) / (before + size)
+    return Shock(math.sqrt(max(0.0, variance)), count, few, degrees=PRIOR_ORIGINS + worth)
 
 
 def regularity(residuals: pl.DataFrame, shock_sd: float) -> float:
@@ -164,10 +168,12 @@ def quantiles(
     *,
     shock_sd: float = 0.0,
     regularity: float = 1.0,
+    degrees: float = math.inf,
     levels: tuple[float, ...] = LEVELS,
 ) -> Values:
     """Quantiles of won + S * U, a row per total and a column per level (0-1), its standard
-    deviation and skewness multiplied by `regularity`, as of sums of smaller and more parts.
+    deviation and skewness multiplied by `regularity`, as of sums of smaller and more parts; of a
+    deviation that is known with so many `degrees` of freedom.
 
     Never decreasing in the level and never below `won` (never above it where negative amounts make
     the rest a loss); equal to won + mean where nothing is uncertain. ValueError for a negative
@@ -185,7 +191,8 @@ def quantiles(
     skewness = regularity * np.divide(total_third, cube, out=np.zeros_like(sd), where=cube > 0)
     sd = regularity * sd
     z = np.array([_normal_quantile(level) for level in levels])
-    drawn = (w + m)[:, None] + sd[:, None] * cornish_fisher(z, skewness[:, None])
+    standard = cornish_fisher(z, skewness[:, None]) + _beyond_normal(z, degrees)
+    drawn = (w + m)[:, None] + sd[:, None] * standard
     return _beyond_won(drawn, w[:, None], m[:, None])
 
 
@@ -224,6 +231,7 @@ def with_intervals(totals: pl.DataFrame, shocks: Mapping[Period, Shock]) -> pl.D
             (rows["open_third_moment"] + rows["new_third_moment"]).to_numpy(),
             shock_sd=shock.sd,
             regularity=shock.regularity,
+            degrees=shock.degrees,
         )
         frames.append(
             rows.with_columns(
@@ -292,6 +300,14 @@ def scenarios(
         generator.standard_normal((draws, 1)) * math.sqrt(log_variance) - log_variance / 2
     )
     return np.asarray(w + np.maximum(shock * (m + sd * own), 0), dtype=np.float64)
+
+
+def _beyond_normal(z: Values, degrees: float) -> Values:
+    """How far Student's quantiles lie beyond the normal ones `z`: Abramowitz and Stegun, 26.7.5."""
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return np.asarray(first / degrees + second / degrees**2 + third / degrees**3)
 
 
 def _normal_quantile(level: float) -> float:

@@ -250,7 +250,8 @@ def test_a_methods_own_intervals_come_from_its_own_record() -> None:
     beyond = (0.3**2 - 1e-3) / (1 + 1e-3)
     sample = last["shock_sample"]
     assert sample > 10
-    assert last["shock_sd"] ** 2 == pytest.approx((4 * 0.01 + sample * beyond) / (4 + sample))
+    worth = 1 + (sample - 1) / 2  # Mondays of 14 days
+    assert last["shock_sd"] ** 2 == pytest.approx((4 * 0.01 + worth * beyond) / (4 + worth))
     assert last["p50"] < last["forecast"]
     assert intervals.LEVELS == (0.1, 0.5, 0.9)
 

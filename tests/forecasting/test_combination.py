@@ -54,9 +54,14 @@ def weighed(history: pl.DataFrame, **options: Any) -> Weights:
     return weigh(history, {A, B}, period=window(ORIGIN), origin=ORIGIN, **options)
 
 
+def worth(finished: int) -> float:
+    """Independent ones among so many Mondays of four weeks each."""
+    return 1 + (finished - 1) / 4
+
+
 def drawn(part: float, *, mixed: float, alone: float, finished: int) -> float:
     """A's part after the 4 origins of B, which is the first of the order."""
-    return part * finished * alone / (finished * alone + 4 * mixed)
+    return part * worth(finished) * alone / (worth(finished) * alone + 4 * mixed)
 
 
 def test_weights_are_those_of_least_variance() -> None:
@@ -102,14 +107,14 @@ def test_errors_well_below_a_tenth_of_what_is_to_come_tell_methods_hardly_apart(
     part = (own + 16) / (2 * own + 17)
     mixed = part**2 + 16 * (1 - part) ** 2
     assert parts[A] == pytest.approx(drawn(part, mixed=mixed, alone=16.0, finished=8))
-    assert 0.45 < parts[A] < 0.6
+    assert 0.3 < parts[A] < 0.5
 
 
 def test_a_longer_record_tells_methods_further_apart() -> None:
     def part(times: int) -> float:
         return weighed(record({A: [10.0, -10.0] * times, B: [20.0, 20.0] * times})).parts[A]
 
-    assert 0.5 < part(2) < part(13) < 400 / 500
+    assert 0.4 < part(2) < part(13) < 400 / 500
 
 
 def test_what_errs_alike_and_more_gets_nothing() -> None:
@@ -121,9 +126,16 @@ def test_the_first_of_the_order_keeps_what_four_origins_of_its_own_precision_wei
     def part(finished: int, error: float) -> float:
         return weighed(record({A: [10.0] * finished, B: [error] * finished})).parts.get(B, 0.0)
 
-    assert part(20, 30.0) == pytest.approx(4 * 100 / (20 * 900 + 4 * 100))
-    assert part(3, 30.0) == pytest.approx(4 * 100 / (3 * 900 + 4 * 100))
-    assert part(26, 10.0) == pytest.approx(0.5 * 26 / 30 + 4 / 30)
+    for finished in (3, 20):
+        expected = 4 * 100 / (worth(finished) * 900 + 4 * 100)
+        assert part(finished, 30.0) == pytest.approx(expected)
+    assert part(26, 10.0) == pytest.approx((0.5 * worth(26) + 4) / (worth(26) + 4))
+
+
+def test_origins_that_do_not_overlap_count_in_full() -> None:
+    weekly = record({A: [10.0] * 6, B: [30.0] * 6}, days=7)
+    weights = weigh(weekly, {A, B}, period=window(ORIGIN, 7), origin=ORIGIN)
+    assert weights.parts[B] == pytest.approx(4 * 100 / (6 * 900 + 4 * 100))
 
 
 def test_methods_are_compared_on_the_same_origins() -> None:
@@ -131,7 +143,7 @@ def test_methods_are_compared_on_the_same_origins() -> None:
     history = record({A: [10.0, -10.0] * 3 + [90.0] * 3, B: [12.0] * 6})
     weights = weighed(history)
     assert weights.sample == 6
-    assert weights.parts[A] > 0.4
+    assert weights.parts[A] > 0.3
     assert weighed(history, how="chosen").parts == {A: 1.0}
     alone = weighed(record({A: [10.0, -10.0] * 3, B: [12.0] * 6}))
     assert weights.parts == pytest.approx(alone.parts)
@@ -152,7 +164,7 @@ def test_choosing_takes_the_best_alone() -> None:
 def test_only_the_last_origins_count() -> None:
     history = record({A: [10.0] * 26 + [1000.0] * 5, B: [10.0] * 26 + [0.0] * 5})
     weights = weighed(history)
-    assert weights.parts[A] == pytest.approx(0.5 * 26 / 30)
+    assert weights.parts[A] == pytest.approx(0.5 * worth(26) / (worth(26) + 4))
     assert weights.sample == 26
 
 
@@ -186,7 +198,7 @@ def test_stand_ins_of_the_past_teach_nothing() -> None:
     noted = history.with_columns(
         pl.when(stand_in).then(pl.lit("not_enough_history:recent_mean")).alias("note")
     )
-    assert weighed(noted).parts[A] == pytest.approx(0.5 * 3 / 7)
+    assert weighed(noted).parts[A] == pytest.approx(0.5 * worth(3) / (worth(3) + 4))
     assert weighed(history).parts[B] > 0.99
 
 
@@ -293,13 +305,20 @@ def test_a_stand_in_is_not_able() -> None:
 
 def test_residuals_are_of_what_was_uncertain() -> None:
     rows = combination.residuals(record({A: [10.0] * 3}), window(ORIGIN), ORIGIN, {A: 1.0})
-    assert rows.unique().row(0, named=True) == {
+    assert rows.height == 3
+    assert rows.row(-1, named=True) == {
         "period_kind": "window",
         "days_left": 28,
         "expected_rest": 100.0,
         "variance_rest": 25.0,
         "actual_rest": 90.0,
+        "starts": ORIGIN - timedelta(28),
+        "ends": ORIGIN,
     }
+    begun = record({A: [10.0]}).with_columns(pl.col("period_start") - pl.duration(days=9))
+    period = Period(ORIGIN - timedelta(1), ORIGIN + timedelta(28), PeriodKind.WINDOW)
+    (row,) = combination.residuals(begun, period, ORIGIN, {A: 1.0}).iter_rows(named=True)
+    assert row["starts"] == ORIGIN - timedelta(28)
     assert combination.residuals(record({A: [1.0]}), window(ORIGIN), ORIGIN, {B: 1.0}).height == 0
 
 

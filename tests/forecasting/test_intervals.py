@@ -1,7 +1,7 @@
 """Quantiles against laws whose quantiles are known; the shock against arithmetic by hand."""
 
 import math
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,15 @@ MARCH = Period(date(2026, 3, 1), date(2026, 4, 1), PeriodKind.MONTH)
 
 
 def residuals(*rows: tuple[int, float, float, float]) -> pl.DataFrame:
-    """(days_left, expected_rest, variance_rest, actual_rest)"""
-    return pl.DataFrame([("month", *row) for row in rows], schema=RESIDUAL_SCHEMA, orient="row")
+    """(days_left, expected_rest, variance_rest, actual_rest), one after the other."""
+    day = date(2000, 1, 1)
+    told = [("month", *row, day, day := day + timedelta(row[0])) for row in rows]
+    return pl.DataFrame(told, schema=RESIDUAL_SCHEMA, orient="row")
 
 
 def test_without_a_record_the_shock_is_the_prior() -> None:
     shock = intervals.common_shock(residuals(), days_left=28)
-    assert shock == Shock(pytest.approx(0.10), 0, "few_finished_origins:0")  # type: ignore[arg-type]
+    assert shock == Shock(0.10, 0, "few_finished_origins:0", degrees=4.0)
 
 
 def test_the_shock_is_what_chance_does_not_explain() -> None:
@@ -33,14 +35,18 @@ def test_the_shock_is_what_chance_does_not_explain() -> None:
     shock = intervals.common_shock(record, days_left=28)
     beyond = (2 * (900 - 400) + 2 * (100 - 400)) / 10_400
     assert shock.sd**2 == pytest.approx((4 * 0.01 + beyond) / 8)
-    assert (shock.sample, shock.note) == (4, None)
+    assert (shock.sample, shock.note, shock.degrees) == (4, None, 8.0)
 
 
-def test_the_prior_may_be_another_shock() -> None:
-    assert intervals.common_shock(residuals(), days_left=28, prior=0.3).sd == 0.3
-    record = residuals(*[(28, 100.0, 0.0, 110.0)] * 4)
-    shock = intervals.common_shock(record, days_left=28, prior=0.3)
-    assert shock.sd**2 == pytest.approx((4 * 0.09 + 4 * 0.01) / 8)
+def test_overlapping_origins_tell_less() -> None:
+    """Thirteen Mondays of four weeks each cover sixteen weeks: four times four."""
+    days = [date(2026, 1, 5) + timedelta(7 * n) for n in range(13)]
+    record = residuals(*[(28, 100.0, 0.0, 130.0)] * 13).with_columns(
+        pl.Series("starts", days), pl.Series("ends", [day + timedelta(28) for day in days])
+    )
+    shock = intervals.common_shock(record, days_left=28)
+    assert shock.sd**2 == pytest.approx((4 * 0.01 + 4 * 0.09) / 8)
+    assert (shock.sample, shock.degrees) == (13, 8.0)
 
 
 def test_a_small_miss_in_a_slow_period_is_a_small_miss() -> None:
@@ -96,6 +102,23 @@ def test_quantiles_of_a_normal_law() -> None:
     assert got == pytest.approx([105 - 1.28155 * 5, 105, 105 + 1.28155 * 5], abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("degrees", "exact"), [(4, 1.5332), (8, 1.3968), (30, 1.3104), (math.inf, 1.2816)]
+)
+def test_a_deviation_that_is_hardly_known_widens_as_student_says(
+    degrees: float, exact: float
+) -> None:
+    got = intervals.quantiles(0.0, 100.0, 25.0, 0.0, degrees=degrees)[0]
+    assert got == pytest.approx([100 - exact * 5, 100, 100 + exact * 5], abs=0.02)
+
+
+def test_what_student_adds_stands_beside_what_skewness_does() -> None:
+    skewed, both = (
+        intervals.quantiles(0.0, 10.0, 4.0, 8.0, degrees=degrees)[0] for degrees in (math.inf, 8)
+    )
+    assert both - skewed == pytest.approx([-0.1153 * 2, 0, 0.1153 * 2], abs=1e-3)
+
+
 def test_the_formula_agrees_with_drawing() -> None:
     """200 deals of 1 to 9 at 30 %, under a shock of 15 %."""
     generator = np.random.default_rng(7)
@@ -117,13 +140,14 @@ def test_the_formula_agrees_with_drawing() -> None:
     sd=st.floats(0, 1e6),
     skewness=st.floats(-20, 20),
     shock=st.floats(0, 2),
+    degrees=st.floats(4, 1000),
 )
 def test_quantiles_never_fall_and_keep_what_is_won(
-    won: float, mean: float, sd: float, skewness: float, shock: float
+    won: float, mean: float, sd: float, skewness: float, shock: float, degrees: float
 ) -> None:
     levels = tuple(np.linspace(0.01, 0.99, 25))
     got = intervals.quantiles(
-        [won], [mean], [sd**2], [skewness * sd**3], shock_sd=shock, levels=levels
+        [won], [mean], [sd**2], [skewness * sd**3], shock_sd=shock, degrees=degrees, levels=levels
     )[0]
     assert np.isfinite(got).all()
     assert (np.diff(got) >= -1e-6 * (1 + abs(got[-1]))).all()
