@@ -187,10 +187,12 @@ def _probability(
         & (pl.col("period_end") == period.end)
         & (pl.col("period_start") >= period.start)
         & ((pl.col("period_start") <= today) | (pl.col("period_start") == period.start))
-        & pl.col("p50").is_not_null()
     ).sort("period_start")
     if found.is_empty():
         return None, "no_forecast"
+    found = found.filter(pl.col("p50").is_not_null())
+    if found.is_empty():
+        return None, "no_range"
     row: dict[str, Any] = found.row(0, named=True)
     before, _ = _won(own, period.start, row["period_start"])
     levels = (row["p10"], row["p50"], row["p90"])

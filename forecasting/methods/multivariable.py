@@ -33,6 +33,7 @@ EVENTUALLY: float = float(FOLLOWED[-1])
 """Paced days within which a deal that is won at all is taken to be won."""
 
 INSTEAD = "opportunity_stage"
+NOTHING = "not_enough_history:nothing"
 
 FEWEST_WON = 10
 """With fewer won deals than this the priors say more than the account does: the note tells so."""
@@ -168,7 +169,9 @@ class Multivariable:
         instead = self._instead()
         if instead is not None:
             told = instead.totals(snapshot, periods, segments)
-            return told.with_columns(note=pl.lit(f"not_enough_history:{INSTEAD}"))
+            nothing = pl.col("note").eq_missing(NOTHING)
+            shown = pl.lit(f"not_enough_history:{INSTEAD}")
+            return told.with_columns(note=pl.when(nothing).then("note").otherwise(shown))
         facts = open_facts(snapshot)
         spans = [(self.days_to(p.start, snapshot), self.days_to(p.end, snapshot)) for p in periods]
         by = self._growing(facts, [day for span in spans for day in span])
@@ -204,7 +207,7 @@ class Multivariable:
         if self.won_ < FEWEST_WON:
             return f"few_won_deals:{self.won_}"
         # without a single amount, open or won, a sum of 0 is no forecast
-        return None if priced or self.amounts_.won_ else "not_enough_history:nothing"
+        return None if priced or self.amounts_.won_ else NOTHING
 
     def _growing(self, facts: pl.DataFrame, horizons: Sequence[float]) -> dict[float, Floats]:
         """Chances by each horizon; what is won by a day is won by every later one."""

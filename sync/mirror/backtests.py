@@ -67,13 +67,16 @@ def origin_rows(
 
 def with_horizon(stored: pl.DataFrame) -> pl.DataFrame:
     """Stored forecasts with `ahead` (0: the period had begun, 1: it was the next) and `week` of the
-    period; the combination under one name, however it was made on each day.
+    period; the combination under one name, however it was made on each day. Where nothing was
+    uncertain, nothing could be foreseen: as in the forecast itself no range was told then.
     """
+    certain = pl.col("variance_rest") == 0
     days = (pl.col("origin") - pl.col("period_start")).dt.total_days()
     return stored.with_columns(
         ahead=(pl.col("period_start") > pl.col("origin")).cast(pl.Int64),
         week=(days // 7 + 1).cast(pl.Int64),
         variant=pl.when(pl.col("method") == NAME).then(pl.lit("")).otherwise("variant"),
+        **{name: pl.when(~certain).then(name) for name in ("p10", "p50", "p90")},
     )
 
 

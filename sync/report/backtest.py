@@ -130,6 +130,7 @@ def backtest_chart(engine: Engine, connection: str) -> str:
                 for values in rows.filter(
                     (pl.col("period_kind") == kind) & (pl.col("ahead") == ahead)
                 )
+                .drop_nulls("p50")
                 .sort("origin", "period_start")
                 .select("origin", "p10", "p50", "p90", "actual")
                 .iter_rows()

@@ -35,6 +35,7 @@ _PACES: Final = {
 IN_DEALS: Final = "in deals, not money"
 _NOTES: Final = {
     "no_forecast": "no forecast ends with it",
+    "no_range": "nothing to come can be foreseen in it",
     "few_deals": "under 5 deals: one decides",
     "count": "forecasts are of money",
     "pipelines": "these pipelines together have no forecast",

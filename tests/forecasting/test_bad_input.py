@@ -146,6 +146,13 @@ def test_one_deal() -> None:
     assert quarter(rows, "intuitive", "stated")["note"] == "not_enough_history:nothing"
 
 
+def test_one_deal_without_a_close_date() -> None:
+    """Who stands in for the method that learns has nothing to say either: 0 would be a forecast."""
+    said = notes(told(*account(deals({"close_date": None}))))
+    for name in ("opportunity_stage crm", *MULTIVARIABLE):
+        assert said[name] == {"not_enough_history:nothing"}, name
+
+
 def test_all_deals_open() -> None:
     frame = BUSY[0].with_columns(
         status=pl.lit("open"),

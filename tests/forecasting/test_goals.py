@@ -296,6 +296,14 @@ def test_a_goal_that_no_forecast_ends_with_has_no_chance() -> None:
     assert (found.probability, found.notes[0]) == (None, "no_forecast")
 
 
+def test_where_the_forecast_tells_no_range_there_is_no_chance_and_that_is_why() -> None:
+    silent = forecast().with_columns(
+        pl.lit(None, pl.Float64).alias(p) for p in ("p10", "p50", "p90")
+    )
+    found = stands(quota(900), forecasts=silent)
+    assert (found.probability, found.notes[0]) == (None, "no_range")
+
+
 @given(
     levels=st.lists(st.floats(0, 1e9), min_size=3, max_size=3).map(sorted),
     targets=st.lists(st.floats(0, 2e9), min_size=2, max_size=2).map(sorted),

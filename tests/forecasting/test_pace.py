@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.methods import Multivariable
 from forecasting.pace import PRIOR_EVENTS, Pace, learn
 from forecasting.tracks import DAY_US, Ints
+from tests.forecasting.frames import change, changes, deals, now
 
 TODAY = date(2026, 3, 16)  # a Monday
 FIRST = date(2022, 3, 14)
@@ -94,3 +96,31 @@ def test_time_never_runs_backwards_and_finds_its_way_back(days: list[int], paced
     assert pace.between(now, later) == pytest.approx(paced, abs=1e-6)
     assert pace.from_day(TODAY, 7)[-1] == pytest.approx(passing(pace, TODAY, 7))
     assert pace.until(TODAY, 7)[-1] == pytest.approx(passing(pace, TODAY - timedelta(days=7), 7))
+
+
+def test_days_that_are_predicted_are_those_on_which_something_happens() -> None:
+    """Of Friday at five o'clock, a day of the account's own pace ahead is Monday."""
+    weekdays = [
+        datetime(2024, 9, 2, 10, tzinfo=UTC) + timedelta(days=n) for n in range(550) if n % 7 < 5
+    ]
+    rows, moves = [], []
+    for number, days in enumerate(zip(weekdays, weekdays[1:], weekdays[2:], strict=False)):
+        ends = ("won", "lost")[number % 2]
+        deal_id = f"p{number}"
+        rows.append(
+            {
+                "deal_id": deal_id,
+                "created_at": days[0],
+                "closed_at": days[2],
+                "status": ends,
+                "stage_id": ends,
+            }
+        )
+        moves += [
+            change("stage", stage, day, deal_id=deal_id)
+            for stage, day in zip(("qualified", "proposal", ends), days, strict=True)
+        ]
+    friday = datetime(2026, 3, 13, 17, tzinfo=UTC)
+    snapshot = now(deals(*rows), changes(*moves), as_of=friday)
+    method = Multivariable("table").fit(snapshot)
+    assert method.after(np.array([0.1, 1.0]), snapshot).to_list() == [friday.date(), TODAY]

@@ -5,7 +5,13 @@ from datetime import date
 import polars as pl
 from sqlalchemy import Engine
 
-from sync.mirror.backtests import last_definition, origin_rows, save_origin, stored_periods
+from sync.mirror.backtests import (
+    last_definition,
+    origin_rows,
+    save_origin,
+    stored_periods,
+    with_horizon,
+)
 from sync.mirror.job_runs import start_run
 from tests.mirror.records import T0
 
@@ -48,3 +54,18 @@ def test_a_tested_day_keeps_what_it_has_and_another_definition_stands_beside(
     assert stored_periods(engine, "acme", "a") == {key}
     assert stored_periods(engine, "other", "a") == set()
     assert last_definition(engine, "acme") is None
+
+
+def test_where_a_stored_day_lies_in_its_period_and_whether_a_range_was_told() -> None:
+    """Weeks from the first day of the period on, 1 for its first seven days."""
+    days = [date(2025, 12, 29), date(2026, 1, 1), date(2026, 1, 7), date(2026, 1, 8)]
+    stored = pl.DataFrame([ROW | {"origin": day} for day in days])
+    told = with_horizon(stored)
+    assert told.select("ahead", "week").rows() == [(1, 0), (0, 1), (0, 1), (0, 2)]
+    assert told["variant"].to_list() == ["mean"] * 4
+    assert told["p10"].to_list() == [90.0] * 4
+
+    certain = with_horizon(stored.with_columns(variance_rest=0.0, method=pl.lit("combination")))
+    assert set(certain["variant"]) == {""}
+    for name in ("p10", "p50", "p90"):
+        assert certain[name].null_count() == 4
