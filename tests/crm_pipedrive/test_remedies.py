@@ -10,6 +10,7 @@ import pytest
 
 from sync.crm.calls import AmbiguousError
 from sync.crm.limiter import Limiter
+from sync.crm.pipedrive import client as transport
 from sync.crm.pipedrive.answers import Refused
 from sync.crm.pipedrive.client import PipedriveClient
 from sync.crm.pipedrive.credentials import ApiToken
@@ -302,6 +303,23 @@ def test_another_address_is_hinted_at(answering: Answering) -> None:
     client, _ = answering(lambda _: page)
     with pytest.raises(Refused, match="check base_url"):
         ask(client)
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(account: Account) -> None:
+    account.sandbox.faults.add("slow", seconds=1.0)
+    impatient = account.connect(timeout_s=0.2)
+    ask(impatient)
+    assert impatient.requests == 2
+
+
+def test_an_answer_may_take_longer_than_a_connection(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.1)
+    account.sandbox.faults.add("slow", seconds=0.4)
+    patient = account.connect(timeout_s=5)
+    ask(patient)
+    assert patient.requests == 1
 
 
 def test_a_server_that_is_not_there_is_not_reached(clock: FakeClock) -> None:
