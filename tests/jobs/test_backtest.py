@@ -175,6 +175,48 @@ def test_the_commands_go_by_the_setting(
     assert "opportunity_stage" in told
 
 
+def assessed(app: App, **later: float) -> None:
+    """Once more, so much later."""
+    assert isinstance(app.clock, FakeClock)
+    app.clock.advance(seconds=timedelta(**later).total_seconds())
+    (settings,) = app.config.connections
+    assert run_job(chain.ASSESS, app.context(settings)).ok
+
+
+def test_what_is_said_of_each_deal_is_kept_once_a_week(mirror: App) -> None:
+    def kept() -> int:
+        with mirror.engine.connect() as database:
+            runs = select(func.count(schema.prediction.c.job_run_id.distinct()))
+            return int(database.execute(runs).scalar_one())
+
+    assert kept() == 1  # by the first run, on a Monday
+    for days, runs in ((0.1, 1), (6, 1), (1, 2)):
+        assessed(mirror, days=days)
+        assert kept() == runs
+
+
+def test_what_is_learned_holds_for_the_day(mirror: App) -> None:
+    """A deal won an hour after tomorrow's assessment teaches from the day after on."""
+    forecast, deal = schema.forecast, schema.deal
+
+    def learned_from() -> int:
+        chosen = (forecast.c.method == "opportunity_stage") & (forecast.c.variant == "learned")
+        latest = select(forecast.c.sample).where(chosen).order_by(forecast.c.id.desc()).limit(1)
+        with mirror.engine.connect() as database:
+            return int(database.execute(latest).scalar_one())
+
+    assessed(mirror, days=1)
+    before = learned_from()
+    with mirror.engine.begin() as database:
+        one = select(func.min(deal.c.deal_id)).where(deal.c.status == "open").scalar_subquery()
+        won = update(deal).where(deal.c.deal_id == one)
+        database.execute(won.values(status="won", closed_at=START + timedelta(days=1, hours=1)))
+    assessed(mirror, hours=2)
+    assert learned_from() == before
+    assessed(mirror, days=1)
+    assert learned_from() == before + 1
+
+
 def test_the_assessment_after_it_goes_by_its_record(finished: App) -> None:
     definition = last_definition(finished.engine, "portal")
     assert definition is not None

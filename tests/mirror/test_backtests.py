@@ -1,14 +1,17 @@
 """What a back-test stored is never stored again, whatever a later run says of it."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 from sqlalchemy import Engine
 
+from sync.mirror import schema
 from sync.mirror.backtests import (
     last_definition,
+    latest_scores,
     origin_rows,
     save_origin,
+    save_scores,
     stored_periods,
     with_horizon,
 )
@@ -69,3 +72,23 @@ def test_where_a_stored_day_lies_in_its_period_and_whether_a_range_was_told() ->
     assert set(certain["variant"]) == {""}
     for name in ("p10", "p50", "p90"):
         assert certain[name].null_count() == 4
+
+
+def test_the_last_back_test_is_in_force(engine: Engine) -> None:
+    row = dict.fromkeys(schema.backtest_score.c.keys()) | {
+        **{name: ROW[name] for name in ("method", "variant", "period_kind")},
+        "ahead": 0,
+        "currency": "NOK",
+        "origins": 1,
+        "verdict": "{}",
+        "first_origin": ROW["origin"],
+        "last_origin": ROW["origin"],
+    }
+    for number, definition in enumerate(("b", "c", "a")):
+        at = T0 + timedelta(days=number)
+        run_id = start_run(engine, "backtest", "acme", at=at)
+        scores = pl.DataFrame([row | {"definition": definition}])
+        save_scores(engine, run_id, "acme", as_of=at, scores=scores)
+    assert last_definition(engine, "acme") == "a"
+    assert latest_scores(engine, "acme")["definition"].to_list() == ["a"]
+    assert last_definition(engine, "other") is None
