@@ -256,6 +256,26 @@ def test_beside_a_forecast_stand_its_past_error_the_tests_and_the_floor(finished
     assert month["sample"] > 0
 
 
+def test_the_past_error_is_of_forecasts_made_about_as_far_from_the_end(
+    finished: App,
+) -> None:
+    """On 16 March 16 days are left: months that had begun, with 8 to 32 days to go."""
+    definition = last_definition(finished.engine, "portal")
+    assert definition is not None
+    rows = with_horizon(origin_rows(finished.engine, "portal", definition)).filter(
+        (pl.col("method") == "combination") & (pl.col("period_kind") == "month")
+    )
+    begun = rows.filter(pl.col("ahead") == 0)
+    alike = begun.filter(
+        (pl.col("period_end") - pl.col("origin")).dt.total_days().is_between(8, 32)
+    )
+    error = (alike["actual"] - alike["forecast"]).abs().sum() / alike["actual"].sum()
+    month = forecast_report(finished.engine, "portal", Segment.TOTAL).rows[0]
+    assert month["period"] == "2026-03"
+    assert month["past_origins"] == alike.height < rows.height
+    assert month["past_wape"] == pytest.approx(error)
+
+
 def test_the_floor_by_hand() -> None:
     """Equal amounts: 0.8 / sqrt(wins to come), of which the won half is certain. Four wins to come
     of eight: 0.8 / 2, half of it. Amounts of 0 and 200 (cv = 1) leave sqrt(2) times as much.
