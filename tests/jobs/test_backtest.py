@@ -29,7 +29,7 @@ from sync.mirror import job_runs, schema
 from sync.mirror.backtests import last_definition, origin_rows, with_horizon
 from sync.report.backtest import BacktestCut, backtest_chart, backtest_report
 from sync.report.forecast import forecast_report
-from sync.report.naming import Segment
+from sync.report.naming import Segment, segment_names
 from sync.report.table import Report
 from sync.sandbox.generator import generate
 from sync.sandbox.server import serve
@@ -290,6 +290,18 @@ def test_the_page_shows_the_chosen_forecast_alone(finished: App) -> None:
     (shown,) = daemon_status(finished, finished.config.connections).connections
     assert {total.method for total in shown.forecasts} == {"combination"}
     assert len({total.period for total in shown.forecasts}) == len(shown.forecasts) > 0
+
+
+def test_the_record_is_cut_by_week_and_by_segment(finished: App) -> None:
+    """By week only periods that had begun; by segment each as it is named, and not the total."""
+    by_week = backtest_report(finished.engine, "portal", BacktestCut.WEEK).rows
+    assert {row["horizon"] for row in by_week} == {"month", "quarter"}
+    assert min(int(str(row["part"])) for row in by_week) >= 1
+    owners = backtest_report(finished.engine, "portal", BacktestCut.OWNER).rows
+    named = segment_names(finished.engine, "portal", Segment.OWNER)
+    told = {row["part"] for row in owners}
+    assert len(told) > 1
+    assert told <= set(named.values())
 
 
 def test_the_chart_is_of_the_combination_day_by_day(finished: App) -> None:
