@@ -103,15 +103,9 @@ def forecast_report(
     latest = assessments.latest_forecasts(engine, connection)
     if latest.is_empty():
         raise ConfigError(f"Nothing is computed for {connection} yet: run `dealpulse sync` first.")
-    names = segment_names(engine, connection, by)
-    chosen = latest.filter("chosen" if not methods else pl.lit(True))
-    shown = [
-        _line(row, names, weights=_weights(latest))
-        for row in chosen.filter(pl.col("segment_kind") == by.value).iter_rows(named=True)
-    ]
+    shown = _lines(latest, by, segment_names(engine, connection, by), every_method=methods)
     if by == "owner" and not show_rep_figures:
         shown = [line for line in shown if line["method"] != "intuitive"]
-    shown.sort(key=lambda line: _order(line, names))
     as_of: datetime = latest["as_of"][0]
     zone = zone_of(engine, connection, time_zone)
     decided, won = decided_deals(engine, connection, as_of)
@@ -148,6 +142,16 @@ def forecast_report(
         ],
         zone=zone,
     )
+
+
+def _lines(
+    latest: pl.DataFrame, by: AnySegment, names: Mapping[str, str], *, every_method: bool
+) -> list[dict[str, Any]]:
+    asked = latest if every_method else latest.filter("chosen")
+    rows = asked.filter(pl.col("segment_kind") == by.value).iter_rows(named=True)
+    weights = _weights(latest)
+    lines = [_line(row, names, weights=weights) for row in rows]
+    return sorted(lines, key=lambda line: _order(line, names))
 
 
 def _accuracy(latest: pl.DataFrame, methods: bool) -> list[str]:
