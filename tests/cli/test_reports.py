@@ -105,8 +105,8 @@ def test_dead_deals_that_are_no_candidates_are_accounted_for() -> None:
     )
     (told,) = dead_but_kept(rows, below)
     assert told == (
-        "Dead, yet no candidates: 2 (fewer than 75 decided deals are known to compare with); "
-        "2 (of the earlier deals that stood as long, too many were won); "
+        "Dead, yet no candidates: 2 (fewer than 75 deals are known to compare with); "
+        "2 (of the deals that stood as long, or longest, too many were won); "
         "1 (the forecast gives them a higher chance)."
     )
     assert dead_but_kept(rows.filter("archive"), below) == []
