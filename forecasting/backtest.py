@@ -296,9 +296,7 @@ def combined(results: pl.DataFrame, actual: pl.DataFrame, *, how: How = "weighte
     for (origin,), totals in results.group_by("origin", maintain_order=True):
         assert isinstance(origin, date)
         made = forecast(known, totals.drop("origin"), origin, how=how)
-        made = made.select(pl.lit(origin).alias("origin"), pl.all())
-        known = pl.concat([known, record(made, actual)])
-        parts.append(made)
+        parts.append(made.select(pl.lit(origin).alias("origin"), pl.all()))
     return pl.concat(parts) if parts else results.clear()
 
 
