@@ -7,11 +7,46 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sync.crm.base import DealStatus
+from sync.crm.pipedrive.position import Position
 from sync.errors import PermanentError
 from sync.jobs.context import Stopped
 from sync.sandbox.company import Event
 from sync.sandbox.pipedrive.behaviour import PipedriveBehaviour
 from tests.crm_pipedrive.conftest import CREATED, Account, Open, deal
+from tests.fake_clock import START, FakeClock
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_machine_whose_date_was_wrong_for_a_while_loses_nothing(
+    account_of: Open, days: float
+) -> None:
+    account = account_of([deal("a"), deal("b")])
+    there, ours = account.clock, FakeClock(START + timedelta(days=days))
+
+    def later() -> None:
+        for clock in {there, ours, account.clock}:
+            clock.advance(minutes=15)
+
+    account.clock = ours
+    account.restart()
+    account.pull()
+    account.crm.edit(account.crm.id_of("b"), {"value": 6})
+    later()  # longer than lists reach back
+    account.clock = there  # its date is put right
+    account.restart()
+    account.pull()
+    account.crm.edit(account.crm.id_of("a"), {"value": 7})
+    later()
+    account.pull()
+    assert (account.deal("a").amount, account.deal("b").amount) == (7, 6)
+
+
+def test_instants_that_are_yet_to_come_are_of_a_clock_that_was_ahead() -> None:
+    now, ahead = START, START + timedelta(days=30)
+    position = Position(ahead, archived=ahead, deleted=now, activities=ahead, until=ahead)
+    assert position.by(now) == Position(now, archived=now, deleted=now, activities=now, until=now)
+    behind = Position.first(now - timedelta(hours=1))
+    assert behind.by(now) == behind
 
 
 def test_a_first_load_brings_what_is_there(account_of: Open) -> None:

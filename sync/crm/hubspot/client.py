@@ -23,9 +23,9 @@ from sync.crm.calls import AttemptFailed, Calls
 from sync.crm.hubspot.answers import Answer, Asked, Json, read
 from sync.crm.hubspot.limits import GENERAL, declare, learn
 from sync.crm.hubspot.paths import Paths
-from sync.crm.hubspot.server_clock import ServerClock
 from sync.crm.limiter import Limiter
 from sync.crm.oauth import Credentials, StaticToken
+from sync.crm.server_clock import ServerClock
 from sync.errors import ConfigError
 
 CONNECT_TIMEOUT_S: Final = 5.0

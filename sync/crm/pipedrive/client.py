@@ -16,6 +16,7 @@ from sync.crm.pipedrive import paths
 from sync.crm.pipedrive.answers import BURST_S, Answer, Asked, Json, Paused, number, read
 from sync.crm.pipedrive.credentials import Credentials
 from sync.crm.pipedrive.ledger import Ledger, Purpose
+from sync.crm.server_clock import ServerClock
 from sync.errors import ConfigError, TransientError
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -47,6 +48,7 @@ class PipedriveClient:
         breaker: Breaker | None = None,
     ) -> None:
         self.ledger = ledger
+        self.server_clock = ServerClock(clock)
         self._credentials = credentials
         self._host = base_url.rstrip("/")
         self._timeout_s = timeout_s
@@ -102,6 +104,7 @@ class PipedriveClient:
             secret = self._credentials.secret()
             timeout_s = min(self._timeout_s, seconds_left)
             answer = self._send(method, path, query, body, secret, timeout_s, what)
+            self.server_clock.hear(answer.headers)
             self._learn(method, path, answer)
             if answer.status == 401 and not renewed and self._credentials.renew(secret):
                 renewed = True

@@ -112,6 +112,12 @@ class Position:
             backlog=Backlog.of(cursor.get("backlog", "")),
         )
 
+    def by(self, now: datetime) -> "Position":
+        """The same, without instants that are yet to come: they are of a clock that was ahead."""
+        names = ("since", "archived", "deleted", "activities", "until", "rescanned")
+        told = {name: at for name in names if (at := getattr(self, name)) is not None}
+        return replace(self, **{name: min(at, now) for name, at in told.items()})
+
     def cursor(self) -> Cursor:
         instants = {
             "since": self.since,

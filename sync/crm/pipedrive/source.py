@@ -114,8 +114,11 @@ class PipedriveSource:
     def deals(
         self, cursor: Cursor | None, *, started_at: datetime, known: KnownStates
     ) -> Iterator[DealPage]:
-        started_at = started_at.replace(microsecond=0)
-        position = Position.first(started_at) if cursor is None else Position.of(cursor)
+        # some answer has told Pipedrive's time: a process begins by asking for the stages
+        started_at = self._client.server_clock.now().replace(microsecond=0)
+        position = (
+            Position.first(started_at) if cursor is None else Position.of(cursor).by(started_at)
+        )
         pull = Pull(self.reader, position, started_at=started_at, known=known, habits=self._habits)
         for page in pull.run():
             self._position = pull.position
