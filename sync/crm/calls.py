@@ -92,7 +92,11 @@ class Calls:
             self._limiter, self._clock, self._breaker, bucket, self._deadline_s, self._jitter
         )
         try:
-            return call.retrying(idempotent=idempotent)(lambda: call.once(attempt))
+            return call.once(attempt)
+        except AttemptFailed as failure:
+            first = failure  # nearly no call comes here, so that none pays for what repeats it
+        try:
+            return call.again(attempt, first, idempotent=idempotent)
         except AttemptFailed:
             raise call.given_up() from None
 
@@ -139,7 +143,19 @@ class _Call:
         self._breaker.answered()
         return result
 
-    def retrying(self, *, idempotent: bool) -> Retrying:
+    def again(self, attempt: Callable[[float], T], first: AttemptFailed, *, idempotent: bool) -> T:
+        """The result of a later attempt; `first`: how the one before ended."""
+        failed = [first]
+
+        def following() -> T:
+            if failed:
+                raise failed.pop()
+            return self.once(attempt)
+
+        result: T = self._retrying(idempotent=idempotent)(following)
+        return result
+
+    def _retrying(self, *, idempotent: bool) -> Retrying:
         def worth_repeating(error: BaseException) -> bool:
             return isinstance(error, AttemptFailed) and (idempotent or not error.ambiguous)
 

@@ -81,16 +81,20 @@ class _Bucket:
         self.window = window
         self._name = name
         self._turns: list[Turn] = []
+        self._look_at = 0
         self._last = float("-inf")
         self._closed_until = self._wary_until = float("-inf")
         self._recent: deque[float] = deque(maxlen=RECENT)
 
     def reserve(self, now: float, share: float) -> Turn:
         """The next turn; one that need not wait is sent."""
-        self._turns = [turn for turn in self._turns if self._free_at(turn, now) > now]
         allowed = self._allowed(share)
+        crowd = max(1, allowed * UNSPACED_SHARE)
+        if len(self._turns) >= min(crowd, self._look_at):  # before that, nobody asks how many
+            self._turns = [turn for turn in self._turns if self._free_at(turn, now) > now]
+            self._look_at = 2 * len(self._turns)
         begins = due = max(now, self._closed_until, self._last)
-        if len(self._turns) >= max(1, allowed * UNSPACED_SHARE):
+        if len(self._turns) >= crowd:
             due = self._last + self.window.interval_s / allowed
             begins = max(begins, due)
         begins = max(begins, self._place_from(self._turns, now, allowed))
