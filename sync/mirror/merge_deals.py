@@ -4,7 +4,7 @@ The database does the comparing, over a temporary table of what came in; the sta
 same on both. Rows come to Python only of deals that are not what they were.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import itemgetter
@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.crm.base import Deal, Field
 from sync.crm.plain import PlainDeals, instant_text
-from sync.mirror.plain_rows import PlainRows, Row, json_text
+from sync.mirror.plain_rows import Columns, PlainRows, Row, json_text
 from sync.mirror.schema import deal
 from sync.mirror.staging import fill, put, staging
 from sync.mirror.tombstones import TOMBSTONE
@@ -54,7 +54,7 @@ COLUMN_OF: Final = {
 incoming = staging(deal, NAMES, "leaves")
 """The deals of the page; `leaves`: the page itself says that the deal is removed."""
 
-_rows = PlainRows(deal, NAMES)
+_plain = PlainRows(deal, NAMES)
 _id = itemgetter(NAMES.index("deal_id"))
 _modified_at = itemgetter(NAMES.index("modified_at"))
 _extra = itemgetter(NAMES.index("extra"))
@@ -77,7 +77,6 @@ _is_news = or_(
 )
 _differs = or_(*(incoming.c[name].is_distinct_from(deal.c[name]) for name in _ECHO), _is_news)
 
-_INSERTED: Final = ("connection", *NAMES, "first_seen_at", "pulled_at")
 _KNOWN: Final = "SELECT deal_id FROM deal WHERE connection = :connection AND deal_id"
 _KNOWN_AMONG: Final = {
     "sqlite": text(f"{_KNOWN} IN (SELECT value FROM json_each(:ids))"),  # noqa: S608
@@ -114,43 +113,62 @@ class Changed:
     now: Mapping[Field, Any]
 
 
-def rows(deals: Sequence[Deal]) -> list[Row]:
-    """Of plain values in the order of NAMES: of each deal the newest state; of equally new ones
-    the last."""
-    came = _rows.of_columns(deals.columns) if isinstance(deals, PlainDeals) else _rows(deals)
-    newest = dict(zip(map(_id, came), came, strict=True))
-    if len(newest) < len(came):
-        newest = {}
-        for row in came:
-            known = newest.get(_id(row))
-            if known is None or _modified_at(row) >= _modified_at(known):
-                newest[_id(row)] = row
-    return list(newest.values())
+def columns(deals: Sequence[Deal]) -> Columns:
+    """Plain values in the order of NAMES: of each deal the newest state; of equally new ones the
+    last."""
+    came = _plain.stored(deals.columns) if isinstance(deals, PlainDeals) else _plain.columns(deals)
+    if len(set(ids(came))) == len(ids(came)):
+        return came
+    newest: dict[str, Row] = {}
+    for row in zip(*came, strict=True):
+        known = newest.get(_id(row))
+        if known is None or _modified_at(row) >= _modified_at(known):
+            newest[_id(row)] = row
+    return list(zip(*newest.values(), strict=True))
 
 
-def ids(rows: Iterable[Row]) -> list[str]:
-    return list(map(_id, rows))
+def ids(came: Columns) -> Sequence[str]:
+    found: Sequence[str] = _id(came)
+    return found
 
 
 def insert_new(
-    transaction: Connection, connection: str, rows: Sequence[Row], at: datetime
+    transaction: Connection, connection: str, came: Columns, at: datetime
 ) -> Sequence[Row]:
     """Add the deals that the mirror has never held; returns the others, which are to be compared.
 
     So are new ones with fields of the customer's choice, of which empty ones are left out.
     """
-    known = _known(transaction, connection, ids(rows))
-    compared = [row for row in rows if _id(row) in known or _extra(row) != _NO_EXTRA]
-    left = set(ids(compared))
-    seen = instant_text(at)
-    new = [(connection, *row, seen, seen) for row in rows if _id(row) not in left]
-    put(transaction, deal, _INSERTED, new)
+    known = _known(transaction, connection, ids(came))
+    if not known and _extra(came).count(_NO_EXTRA) == len(ids(came)):
+        _insert(transaction, connection, came, at)
+        return ()
+    compared: list[Row] = []
+    new: list[Row] = []
+    for row in zip(*came, strict=True):
+        is_new = _id(row) not in known and _extra(row) == _NO_EXTRA
+        (new if is_new else compared).append(row)
+    _insert(transaction, connection, list(zip(*new, strict=True)), at)
     return compared
+
+
+def _insert(transaction: Connection, connection: str, new: Columns, at: datetime) -> None:
+    """Columns that are empty throughout are not named: each value costs, also one that is none."""
+    if not any(new):
+        return
+    filled = {
+        name: column
+        for name, column in zip(NAMES, new, strict=True)
+        if column[0] is not None or any(value is not None for value in column)
+    }
+    count, seen = len(ids(new)), instant_text(at)
+    ours = {"connection": connection, "first_seen_at": seen, "pulled_at": seen}
+    put(transaction, deal, {**filled, **{name: [value] * count for name, value in ours.items()}})
 
 
 def _known(transaction: Connection, connection: str, ids: Sequence[str]) -> set[str]:
     dialect = transaction.dialect.name
-    given = {"connection": connection, "ids": json_text(ids) if dialect == "sqlite" else ids}
+    given = {"connection": connection, "ids": json_text(ids) if dialect == "sqlite" else list(ids)}
     return set(transaction.execute(_KNOWN_AMONG[dialect], given).scalars())
 
 

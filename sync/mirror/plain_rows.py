@@ -5,7 +5,7 @@ come as columns already save both. Instants and amounts are the texts of `types.
 stores and Postgres reads as they are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -20,11 +20,12 @@ from sync.mirror.types import Exact, Instant
 from sync.mirror.upsert import storable
 
 Row = tuple[Any, ...]
-Convert = Callable[[Sequence[Any]], Iterable[Any]]
+Columns = Sequence[Sequence[Any]]
+Convert = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class PlainRows:
-    """Makes rows of records whose attributes are named as `names`, columns of `table`.
+    """Makes rows, or columns, of records whose attributes are named as `names`, columns of `table`.
 
     Raises ValueError for what no column holds: an amount that is none, an instant without zone.
     """
@@ -36,14 +37,21 @@ class PlainRows:
         self._store = [_STORE.get(convert, convert) for convert in self._convert]
 
     def __call__(self, records: Sequence[Any]) -> list[Row]:
-        if not records:
-            return []
-        columns = zip(*map(self._read, records), strict=True)
-        return _rows(self._convert, columns)
+        return list(zip(*self.columns(records), strict=True))
 
-    def of_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-        """Of columns whose amounts, instants and enumerations are texts."""
-        return _rows(self._store, (columns[name] for name in self.names))
+    def columns(self, records: Sequence[Any]) -> Columns:
+        """In the order of `names`."""
+        if not records:
+            return [()] * len(self.names)
+        columns = zip(*map(self._read, records), strict=True)
+        return [of_column(c) for of_column, c in zip(self._convert, columns, strict=True)]
+
+    def stored(self, columns: Mapping[str, Sequence[Any]]) -> Columns:
+        """The same of columns whose amounts, instants and enumerations are texts already."""
+        return [
+            of_column(columns[name])
+            for of_column, name in zip(self._store, self.names, strict=True)
+        ]
 
 
 def json_text(value: Any) -> str:
@@ -57,11 +65,6 @@ def json_text(value: Any) -> str:
     return text
 
 
-def _rows(convert: Iterable[Convert], columns: Iterable[Sequence[Any]]) -> list[Row]:
-    plain = [of_column(column) for of_column, column in zip(convert, columns, strict=True)]
-    return list(zip(*plain, strict=True))
-
-
 def _converter(kind: TypeEngine[Any]) -> Convert:
     if isinstance(kind, Instant):
         return _instants
@@ -72,7 +75,7 @@ def _converter(kind: TypeEngine[Any]) -> Convert:
     return _as_is if isinstance(kind, Integer | Boolean) else _texts
 
 
-def _as_is(values: Sequence[Any]) -> Iterable[Any]:
+def _as_is(values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 

@@ -62,12 +62,12 @@ def save_page(
     removes it. Fields outside `history` get their changes from comparing with what the mirror
     held: pass an empty set for a page that carries none.
     """
-    rows = merge_deals.rows(page.deals)
+    came = merge_deals.columns(page.deals)
     with writing(engine, alone=pulling(connection)) as transaction:
         removed = frozenset(removal.deal_id for removal in page.removals)
-        compared = merge_deals.insert_new(transaction, connection, rows, at)
+        compared = merge_deals.insert_new(transaction, connection, came, at)
         merged = _merge(transaction, connection, compared, removed, at)
-        created = len(rows) - len(compared) + merged.new
+        created = len(merge_deals.ids(came)) - len(compared) + merged.new
         updated = sum(each.news for each in merged.changed)
         told = [change for change in page.changes if change.deal_id in page.whole_history]
         known_whole = {(change.deal_id, change.field) for change in told}
@@ -94,7 +94,7 @@ def save_page(
             ),
         )
         if page.history_read and history:
-            mark_history_read(transaction, connection, merge_deals.ids(rows), at)
+            mark_history_read(transaction, connection, merge_deals.ids(came), at)
         elif history:  # what changed meanwhile is in the CRM's history, which has to be read again
             moved = {change.deal_id for change in _differences(merged.changed, history)}
             mark_history_unread(transaction, connection, sorted(moved))
