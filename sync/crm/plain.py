@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, get_args, overload
 
 from sync.crm.base import Deal, DealStatus
@@ -22,6 +23,12 @@ class PlainDeals(Sequence[Deal]):
 
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         self.columns = columns
+
+    @staticmethod
+    def joined(parts: Sequence["PlainDeals"]) -> "PlainDeals":
+        return PlainDeals(
+            {name: list(chain.from_iterable(p.columns[name] for p in parts)) for name in _READ}
+        )
 
     def __len__(self) -> int:
         return len(self.columns["deal_id"])
@@ -95,3 +102,5 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 _READ: Final = {entry.name: _reader(entry.type) for entry in fields(Deal)}
 """By field of `Deal`, in their order: what makes its value of a plain one."""
+
+NO_DEALS: Final = PlainDeals.joined(())

@@ -219,6 +219,43 @@ def test_the_mirror_stores_the_columns_as_it_would_store_the_deals_made_of_them(
     assert list(deals[1:]) == list(deals)[1:]
 
 
+NAMES = st.sampled_from((*mapping.PROPERTIES, "dealpulse_a", "dealpulse_b", "not_ours"))
+SEVERAL = st.lists(st.dictionaries(NAMES, VALUES | st.none()), min_size=1, max_size=4) | st.lists(
+    NAMES, unique=True
+).flatmap(
+    lambda names: st.lists(
+        st.fixed_dictionaries(dict.fromkeys(names, VALUES | st.none())), min_size=1, max_size=4
+    )
+)
+"""Of any properties each, or all of the same as HubSpot mostly shows them."""
+
+
+@given(SEVERAL, st.permutations(range(4)))
+def test_several_deals_are_read_as_each_alone_is(
+    several: list[dict[str, Any]], order: list[int]
+) -> None:
+    shown = [{"id": str(n), "properties": props} for n, props in enumerate(several)]
+    last = list(shown[-1]["properties"].items())
+    turned = [last[n] for n in order if n < len(last)] + last[4:]
+    for together in (shown, [*shown, {"id": "9", "properties": dict(turned)}, {"id": "10"}]):
+        found = mapping.deals(together, AROUND, {})
+        alone = [mapping.deals([record], AROUND, {}) for record in together]
+        assert list(found.deals) == [deal for each in alone for deal in each.deals]
+        assert found.unparsed == [value for each in alone for value in each.unparsed]
+        assert found.removals == [removal for each in alone for removal in each.removals]
+
+
+@given(SEVERAL, st.integers(0, 4))
+def test_pages_joined_are_the_deals_of_one_page(several: list[dict[str, Any]], at: int) -> None:
+    shown = [{"id": str(n), "properties": props} for n, props in enumerate(several)]
+    counts, roles = {"contacts": {"1": 2}}, {"1": "Buyer"}
+    pages = [mapping.deals(part, AROUND, {}) for part in (shown[:at], shown[at:])]
+    joined = mapping.joined(pages, counts, roles)
+    whole = mapping.deals(shown, AROUND, counts, roles)
+    assert list(joined.deals) == list(whole.deals)
+    assert (joined.unparsed, joined.removals) == (whole.unparsed, whole.removals)
+
+
 def test_the_ids_that_a_merge_retired_are_removed_the_survivor_is_not() -> None:
     found = mapping.deals([record("9", hs_merged_object_ids="51;9;;1; 1551")], AROUND, {})
     assert [(r.deal_id, r.reason, r.survivor_id) for r in found.removals] == [

@@ -195,6 +195,28 @@ def test_a_column_is_read_as_each_of_its_values_is(parser, data) -> None:  # typ
     assert list(COLUMNS[parser](raws)) == expected
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "2026-04-30 09:44:37.845Z",
+        "2026-04-30T09:44:37,845Z",
+        "2026-W18-4T09:44:37.845Z",
+        "2026-04-30T094437.84512Z",
+        "2026-04-30T09:44:37.8450",
+    ],
+)
+def test_an_instant_as_long_as_the_usual_ones_is_not_taken_for_one(odd: str) -> None:
+    raws = ["2026-04-30T09:44:37.845Z", odd, "2026-04-30T09:44:37Z"]
+    assert len(odd) == len(raws[0])
+    try:
+        expected = [values.written(values.instant(raw)) for raw in raws]
+    except ValueError:
+        with pytest.raises(ValueError, match=r".+"):
+            values.instants(raws)
+        return
+    assert list(values.instants(raws)) == expected
+
+
 @given(st.lists(st.text(max_size=4) | st.none() | st.just("") | ANYTHING))
 def test_a_column_of_texts_is_read_as_each_of_them_is(raws: list[object]) -> None:
     assert list(values.texts(raws)) == list(map(values.text, raws))

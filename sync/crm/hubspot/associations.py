@@ -34,6 +34,26 @@ class Associated(NamedTuple):
 NOTHING_TOLD: Final = Associated({})
 
 
+class Linked(NamedTuple):
+    """What a page of a list tells. cut: by kind, the deals of which it shows only some."""
+
+    counts: Counts
+    cut: dict[str, list[str]]
+
+
+def linked(deals: Sequence[Json]) -> Linked:
+    found = Linked({}, {})
+    for kind in KINDS:
+        counts = found.counts[kind] = {}
+        for deal in deals:
+            if kind in (deal.get("associations") or ()):
+                number, complete = mapping.listed_counts(deal, kind)
+                counts[str(deal["id"])] = number
+                if not complete:
+                    found.cut.setdefault(kind, []).append(str(deal["id"]))
+    return found
+
+
 class _Found:
     """What a batch has told so far of each deal."""
 
@@ -69,14 +89,15 @@ class Associations:
             self._kinds.remove(kind)
             self.left_out.append(f"{kind} of deals: {error}")
 
-    def listed(self, deals: Sequence[Json]) -> Associated:
-        """From deals that were listed with their associations; long ones are read to the end."""
+    def listed(self, pages: Iterable[Linked]) -> Associated:
+        """Of deals that were listed with their associations; long ones are read to the end."""
+        pages = list(pages)
         counts: Counts = {}
         for kind in list(self._kinds):
-            linked = [deal for deal in deals if kind in (deal.get("associations") or ())]
-            found = {str(deal["id"]): mapping.listed_counts(deal, kind) for deal in linked}
-            counts[kind] = {deal_id: number for deal_id, (number, _) in found.items()}
-            cut = [deal_id for deal_id, (_, complete) in found.items() if not complete]
+            counts[kind] = {}
+            for page in pages:
+                counts[kind].update(page.counts[kind])
+            cut = [deal_id for page in pages for deal_id in page.cut.get(kind, ())]
             if cut:
                 counts[kind].update(self._read([kind], cut).counts.get(kind, {}))
         roles = None

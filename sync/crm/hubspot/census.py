@@ -7,7 +7,7 @@ from typing import Final
 from sync.crm.base import BinPage, KnownStates, ListPage, Removal
 from sync.crm.hubspot import mapping
 from sync.crm.hubspot.answers import Json
-from sync.crm.hubspot.associations import BATCH, Associations
+from sync.crm.hubspot.associations import BATCH, Associations, linked
 from sync.crm.hubspot.client import HubSpotClient, Query
 from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls, modified_at
 from sync.crm.hubspot.listing import pages
@@ -34,7 +34,7 @@ def listing(calls: DealCalls, around: Surroundings, *, roles: bool = False) -> I
                 client, client.paths.deals, query, what="the list of all deals", after=after
             )
             for page, following in _lots(listed) if roles else listed:
-                found = mapping.deals(page, around, *associations.listed(page))
+                found = mapping.deals(page, around, *associations.listed([linked(page)]))
                 yield ListPage(found.deals, found.removals)
                 after = following
         except AuthError as error:

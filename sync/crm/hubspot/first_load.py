@@ -8,7 +8,7 @@ the account's own count agrees.
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from sync.crm.base import Cursor
 from sync.crm.hubspot.answers import Json, Refused
@@ -24,6 +24,8 @@ from sync.crm.hubspot.readers import (
 )
 from sync.crm.hubspot.side_by_side import Extent, OutOfOrder, Reader, SideBySide, Span
 from sync.errors import PermanentError
+
+T = TypeVar("T")
 
 LOT: Final = 1000
 """Deals committed together, where there are many."""
@@ -97,13 +99,13 @@ class LoadState:
         }
 
 
-class Loaded(NamedTuple):
-    """Deals to be committed together with `state`. note: how they were read, in words. listed: they
-    came with their associations.
+class Loaded(NamedTuple, Generic[T]):
+    """What was kept of pages of deals, to be committed together with `state`. note: how they were
+    read, in words. listed: they came with their associations.
     """
 
     state: LoadState
-    records: list[Json]
+    pages: list[T]
     note: str
     listed: bool
 
@@ -130,25 +132,25 @@ class FirstLoad:
             return _anew(state, SEARCH, str(why))
         return _anew(state, RANGES)
 
-    def run(self, state: LoadState) -> Iterator[Loaded]:
-        """Everything from `state` on; the last one has nothing left. Raises PermanentError where
-        no way leads to the end."""
+    def run(self, state: LoadState, keep: Callable[[list[Json]], T]) -> Iterator[Loaded[T]]:
+        """Everything from `state` on; the last one has nothing left. keep: what is kept of a page
+        of deals; several threads ask. Raises PermanentError where no way leads to the end."""
         while state.left:
             way = state
             try:
-                for lot in self._reading(way).lots():
-                    read = state.read + len(lot.records)
+                for lot in self._reading(way, keep).lots():
+                    read = state.read + lot.deals
                     state = replace(state, left=tuple(lot.left), read=read)
                     if ended := not state.left:
                         state = self._checked(state)
                     told = way.told if state.left else state.told
-                    yield Loaded(state, lot.records, told, listed=way.way != SEARCH)
+                    yield Loaded(state, lot.pages, told, listed=way.way != SEARCH)
                     if ended:  # what is left now, if anything, is read another way
                         break
             except (OutOfOrder, Refused) as why:
                 state = _other_way(state, why)
 
-    def _reading(self, state: LoadState) -> SideBySide:
+    def _reading(self, state: LoadState, keep: Callable[[list[Json]], T]) -> SideBySide[T]:
         most = SEARCH_LOT if state.way == SEARCH else LOT
         lot = min(max(state.known.total // LOTS, LIST_LIMIT), most)
         reader: Reader
@@ -158,7 +160,7 @@ class FirstLoad:
             reader = BySearch(self.calls)
         else:
             reader = ByCursor(self.calls, self.associations)
-        return SideBySide(reader, state.left, state.known, lot=lot, read=state.read)
+        return SideBySide(reader, keep, state.left, state.known, lot=lot, read=state.read)
 
     def _checked(self, state: LoadState) -> LoadState:
         """The same, where as many deals came as the account counts; else the next way, anew. By the

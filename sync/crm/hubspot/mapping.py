@@ -20,7 +20,7 @@ from sync.crm.base import (
 from sync.crm.hubspot import extra, history, values
 from sync.crm.hubspot.table import Table
 from sync.crm.hubspot.values import Doubts
-from sync.crm.plain import PlainDeals
+from sync.crm.plain import NO_DEALS, PlainDeals
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -94,7 +94,7 @@ class Surroundings:
 class Mapped:
     """Several deals with what came along with them."""
 
-    deals: Sequence[Deal] = field(default_factory=list)
+    deals: PlainDeals = NO_DEALS
     changes: list[Change] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     unparsed: list[Unparsed] = field(default_factory=list)
@@ -115,24 +115,36 @@ def deals(
     once: dict[str, Json] = {}
     for record in records:
         once.setdefault(str(record["id"]), record)
-    table = Table(list(once.values()))
-    columns = _columns(list(once), table, around, counts)
-    if roles is not None:
-        columns["contact_roles"] = [roles.get(deal_id, "") for deal_id in once]
+    ids = list(once)
+    table = Table(list(once.values()), PROPERTIES)
+    columns = _columns(ids, table, around) | _associated(ids, counts, roles)
     mapped = Mapped(deals=PlainDeals(columns))
     for n, record in enumerate(table.records):
         if record.get("propertiesWithHistory"):
             mapped.changes += _changes(record, mapped.deals[n], around, table.doubts(n))
-        if table.props[n].get("hs_merged_object_ids"):
-            mapped.removals += merged_away(record, mapped.deals[n].modified_at)
+    for n, merged in enumerate(table.raw("hs_merged_object_ids")):
+        if merged:
+            mapped.removals += merged_away(table.records[n], mapped.deals[n].modified_at)
     mapped.unparsed += table.unparsed()
     return mapped
 
 
-def _columns(
-    ids: Sequence[str], table: Table, around: Surroundings, counts: Counts
-) -> dict[str, Sequence[Any]]:
-    """As `PlainDeals` has them."""
+def joined(
+    parts: Sequence[Mapped], counts: Counts, roles: Mapping[str, str] | None = None
+) -> Mapped:
+    """All of several, with what is known by now of their contacts and companies."""
+    deals = PlainDeals.joined([part.deals for part in parts])
+    told = _associated(deals.columns["deal_id"], counts, roles)
+    return Mapped(
+        PlainDeals({**deals.columns, **told}),
+        [change for part in parts for change in part.changes],
+        [removal for part in parts for removal in part.removals],
+        [value for part in parts for value in part.unparsed],
+    )
+
+
+def _columns(ids: Sequence[str], table: Table, around: Surroundings) -> dict[str, Sequence[Any]]:
+    """As `PlainDeals` has them, without those of `_associated`."""
     pipelines, stage_ids = table.texts("pipeline"), table.texts("dealstage")
     status = _statuses(table, around, pipelines, stage_ids)
     home = around.home_currency
@@ -175,12 +187,9 @@ def _columns(
         "next_step": table.texts("hs_next_step"),
         "next_activity_at": table.instants("next_activity_at", "notes_next_activity_date"),
         "last_activity_at": table.instants("last_activity_at", "notes_last_updated"),
-        "contact_count": _count(counts, "contacts", ids),
-        "company_count": _count(counts, "companies", ids),
         "last_contacted_at": table.instants("last_contacted_at", "notes_last_contacted"),
         "contact_attempts": _attempts(table),
         "last_reply_at": _last_replies(table),
-        "contact_roles": [None] * len(ids),
         "own": _own(table, around.own_properties),
         "extra": _extra(table, around),
     }
@@ -347,9 +356,9 @@ def _last_replies(table: Table) -> list[str | None]:
 
 
 def _own(table: Table, names: Sequence[str]) -> list[Mapping[str, str | None]]:
-    return [
-        _NOTHING if props.keys().isdisjoint(names) else own(props, names) for props in table.props
-    ]
+    if table.lacks(names):
+        return [_NOTHING] * len(table.props)
+    return [own(props, names) for props in table.props]
 
 
 def own(props: Json, names: Sequence[str]) -> dict[str, str | None]:
@@ -363,6 +372,16 @@ def _extra(table: Table, around: Surroundings) -> Sequence[Mapping[str, Any]]:
     return [
         extra.values_of(props, around.extra, table.doubts(n)) for n, props in enumerate(table.props)
     ]
+
+
+def _associated(
+    ids: Sequence[str], counts: Counts, roles: Mapping[str, str] | None
+) -> dict[str, Sequence[Any]]:
+    return {
+        "contact_count": _count(counts, "contacts", ids),
+        "company_count": _count(counts, "companies", ids),
+        "contact_roles": [None if roles is None else roles.get(deal_id, "") for deal_id in ids],
+    }
 
 
 def _count(counts: Counts, kind: str, ids: Sequence[str]) -> list[int | None]:

@@ -6,12 +6,14 @@ equal spans of them hold anything from nothing to nearly all.
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sync.crm.hubspot.answers import Json
+
+T = TypeVar("T")
 
 AHEAD: Final = 4
 """Pages that wait to be committed; more would only cost memory, and work after a kill."""
@@ -61,10 +63,12 @@ class OutOfOrder(Exception):
     """What was read is not as this way of reading needs it; the text says what was seen."""
 
 
-class Lot(NamedTuple):
-    """Deals to be committed together with the spans that are left then."""
+class Lot(NamedTuple, Generic[T]):
+    """What was kept of pages, with `deals` in all, to be committed together with the spans that are
+    left then."""
 
-    records: list[Json]
+    pages: list[T]
+    deals: int
     left: list[Span]
 
 
@@ -82,27 +86,39 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class _Arrival(Generic[T]):
+    """`kept` of `deals` records; None of none."""
+
     part: _Part
-    records: list[Json]
+    kept: T | None
+    deals: int
     following: str | None
 
 
-class SideBySide:
-    """One reading of `spans`. lot: about so many deals are handed over at once. read: so many of
-    the account's deals have been read before."""
+class SideBySide(Generic[T]):
+    """One reading of `spans`. keep: makes of a page's records what is kept of them, by the thread
+    that reads them, while the processor has them at hand. lot: about so many deals are handed over
+    at once. read: so many of the account's deals have been read before."""
 
     def __init__(
-        self, reader: Reader, spans: Sequence[Span], known: Extent, *, lot: int, read: int = 0
+        self,
+        reader: Reader,
+        keep: Callable[[list[Json]], T],
+        spans: Sequence[Span],
+        known: Extent,
+        *,
+        lot: int,
+        read: int = 0,
     ) -> None:
         self._reader = reader
+        self._keep = keep
         self._known = known
         self._lot = lot
         self._expected = known.total - read
         self._waiting = deque(_Part(span) for span in spans)
         self._parts = list(self._waiting)
         self._reading: list[_Part] = []
-        self._arrived: deque[_Arrival] = deque()
+        self._arrived: deque[_Arrival[T]] = deque()
         self._error: BaseException | None = None
         self._closed = False
         self._busy = 0
@@ -111,7 +127,7 @@ class SideBySide:
         self._room = threading.Condition(self._lock)
         self._part_to_take = threading.Condition(self._lock)
 
-    def lots(self) -> Iterator[Lot]:
+    def lots(self) -> Iterator[Lot[T]]:
         """Raises the first error of any reader. Closing the iterator ends the readers; what they
         have on its way is waited for and dropped."""
         count = self._reader.threads if self._reader.by_id else 1
@@ -127,17 +143,20 @@ class SideBySide:
                 self._wake_all()
             pool.shutdown()
 
-    def _gathered(self) -> Iterator[Lot]:
-        records: list[Json] = []
+    def _gathered(self) -> Iterator[Lot[T]]:
+        pages: list[T] = []
+        deals = 0
         while (arrival := self._next_arrival()) is not None:
             arrival.part.handed = arrival.following
-            records += arrival.records
-            if len(records) >= self._lot:
-                yield Lot(records, self._left())
-                records = []
-        yield Lot(records, self._left())
+            if arrival.kept is not None:
+                pages.append(arrival.kept)
+            deals += arrival.deals
+            if deals >= self._lot:
+                yield Lot(pages, deals, self._left())
+                pages, deals = [], 0
+        yield Lot(pages, deals, self._left())
 
-    def _next_arrival(self) -> _Arrival | None:
+    def _next_arrival(self) -> _Arrival[T] | None:
         with self._lock:
             while not self._arrived and self._busy and self._error is None:
                 self._arrival.wait()
@@ -161,7 +180,7 @@ class SideBySide:
 
     def _work(self) -> None:
         while (part := self._take()) is not None:
-            while not self._hand_over(part, self._reader.page(part.fetched)):
+            while not self._hand_over(self._read(part)):
                 pass
 
     def _ended(self, reader: Future[None]) -> None:
@@ -209,8 +228,15 @@ class SideBySide:
     def _end(self, part: _Part) -> int:
         return self._known.highest + 1 if part.end is None else part.end
 
-    def _hand_over(self, part: _Part, page: Page) -> bool:
-        """Add what belongs to the part to what has arrived; whether the part is finished."""
+    def _read(self, part: _Part) -> _Arrival[T]:
+        """The part's next page; its records are let go before anybody waits."""
+        records, following = self._taken(part, self._reader.page(part.fetched))
+        kept = self._keep(records) if records else None
+        return _Arrival(part, kept, len(records), following)
+
+    def _taken(self, part: _Part, page: Page) -> Page:
+        """What of the page belongs to the part, which goes on behind it: from now on others may
+        take half of what is left."""
         with self._lock:
             records, following = page
             if part.end is not None:
@@ -227,9 +253,14 @@ class SideBySide:
                     covered = int(following) - int(part.fetched)
                     part.density = len(records) / max(1, covered)
                 part.fetched = following
-            self._arrived.append(_Arrival(part, records, following))
-            self._arrival.notify()
             self._part_to_take.notify_all()
+            return Page(records, following)
+
+    def _hand_over(self, arrival: _Arrival[T]) -> bool:
+        """Add it to what has arrived; whether its part is finished."""
+        with self._lock:
+            self._arrived.append(arrival)
+            self._arrival.notify()
             while len(self._arrived) > AHEAD and not self._closed and self._error is None:
                 self._room.wait()
-            return following is None or self._closed or self._error is not None
+            return arrival.following is None or self._closed or self._error is not None

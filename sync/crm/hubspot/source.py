@@ -3,11 +3,14 @@
 Why it reads the way it does, quirk by quirk, is in BEHAVIOR.md.
 """
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
@@ -38,16 +41,23 @@ from sync.crm.hubspot import (
     values,
 )
 from sync.crm.hubspot.answers import Json, Refused
-from sync.crm.hubspot.associations import Associated, Associations
+from sync.crm.hubspot.associations import Associated, Associations, Linked, linked
 from sync.crm.hubspot.changes import Seen, Window
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.deal_calls import LIST_LIMIT, DealCalls
 from sync.crm.hubspot.first_load import FirstLoad, Loaded, LoadState
 from sync.crm.hubspot.history import HISTORY_FIELDS
 from sync.crm.hubspot.listing import pages, records
-from sync.crm.hubspot.mapping import Surroundings
+from sync.crm.hubspot.mapping import Mapped, Surroundings
 from sync.crm.hubspot.selection import ExtraProperties, Selection
 from sync.errors import AuthError
+
+
+class _Kept(NamedTuple):
+    """What a first load keeps of a page until it is committed, a fraction of its JSON."""
+
+    mapped: Mapped
+    linked: Linked
 
 
 class HubSpotSource:
@@ -164,8 +174,7 @@ class HubSpotSource:
     def read(self, deal_ids: Sequence[str], *, history: bool = False) -> DealPage:
         found = self._calls.read(deal_ids, history=history)
         associations = Associations(self._client, roles=self._roles)
-        told = associations.read([str(record["id"]) for record in found])
-        page = self._page({}, found, told, associations.left_out)
+        page = self._page({}, self._mapped(found, associations), associations)
         return replace(page, history_read=history)
 
     def close(self) -> None:
@@ -178,9 +187,11 @@ class HubSpotSource:
         while True:
             try:
                 state = state or load.begin(since)
-                for loaded, told in self._told(load.run(state), associations):
+                lots = load.run(state, self._kept())
+                for loaded, told in self._told(lots, associations):
                     state = loaded.state
-                    page = self._page(state.cursor(), loaded.records, told, associations.left_out)
+                    mapped = mapping.joined([kept.mapped for kept in loaded.pages], *told)
+                    page = self._page(state.cursor(), mapped, associations)
                     yield replace(page, notes=(loaded.note,), history_read=False)
             except AuthError as error:
                 associations.give_up(error)
@@ -192,42 +203,51 @@ class HubSpotSource:
         unknown = partial(census.unknown, known=known, around=self._surroundings())
         seen = Seen(self._selection().shown, unknown)
         for cursor, found in changes.changed(self._calls, window, seen):
-            told = associations.read([str(record["id"]) for record in found])
-            yield self._page(cursor, found, told, associations.left_out)
+            yield self._page(cursor, self._mapped(found, associations), associations)
 
     def _told(
-        self, lots: Iterator[Loaded], associations: Associations
-    ) -> Iterator[tuple[Loaded, Associated]]:
+        self, lots: Iterator[Loaded[_Kept]], associations: Associations
+    ) -> Iterator[tuple[Loaded[_Kept], Associated]]:
         """Lots with their associations. Where these take requests of their own, the lot waits for
         them while the next one is being loaded."""
-        waiting: tuple[Loaded, Future[Associated]] | None = None
+        waiting: tuple[Loaded[_Kept], Future[Associated]] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="associations") as pool:
             for loaded in lots:
                 if waiting is not None:
                     yield waiting[0], waiting[1].result()
                     waiting = None
                 if loaded.listed and not self._roles:
-                    yield loaded, associations.listed(loaded.records)
+                    yield loaded, _associated(loaded, associations)
                 else:
                     waiting = loaded, pool.submit(_associated, loaded, associations)
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
 
-    def _page(
-        self,
-        cursor: Cursor,
-        found: Sequence[Json],
-        told: Associated,
-        left_out: Sequence[str],
-    ) -> DealPage:
-        mapped = mapping.deals(found, self._surroundings(), *told) if found else mapping.Mapped()
+    def _kept(self) -> Callable[[list[Json]], _Kept]:
+        """What the first load keeps of a page; for several threads."""
+        asking = threading.Lock()
+
+        def kept(records: list[Json]) -> _Kept:
+            with asking:  # once, where nobody has asked for the account and its pipelines before
+                around = self._surroundings()
+            return _Kept(mapping.deals(records, around, {}), linked(records))
+
+        return kept
+
+    def _mapped(self, found: Sequence[Json], associations: Associations) -> Mapped:
+        if not found:
+            return Mapped()
+        told = associations.read([str(record["id"]) for record in found])
+        return mapping.deals(found, self._surroundings(), *told)
+
+    def _page(self, cursor: Cursor, mapped: Mapped, associations: Associations) -> DealPage:
         return DealPage(
             cursor=cursor,
-            deals=mapped.deals,
+            deals=mapped.deals or [],
             changes=mapped.changes,
             removals=mapped.removals,
             unparsed=mapped.unparsed,
-            left_out=(*self._extra.now().left_out, *left_out),
+            left_out=(*self._extra.now().left_out, *associations.left_out),
         )
 
     def _surroundings(self) -> Surroundings:
@@ -240,7 +260,8 @@ class HubSpotSource:
         return Selection(self._plain, self._extra.now().fields)
 
 
-def _associated(loaded: Loaded, associations: Associations) -> Associated:
+def _associated(loaded: Loaded[_Kept], associations: Associations) -> Associated:
     if loaded.listed:
-        return associations.listed(loaded.records)
-    return associations.read([str(record["id"]) for record in loaded.records])
+        return associations.listed(kept.linked for kept in loaded.pages)
+    ids = chain.from_iterable(kept.mapped.deals.columns["deal_id"] for kept in loaded.pages)
+    return associations.read(list(ids))

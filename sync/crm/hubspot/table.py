@@ -5,8 +5,7 @@ form, which is recognised for a column at once; a column in which any has not is
 value, and what cannot be understood is noted with its deal. Pure.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sync.crm.base import Unparsed
@@ -17,11 +16,14 @@ Json = Mapping[str, Any]
 
 
 class Table:
-    """`records` and their properties, side by side."""
+    """`records` and their properties `names`, side by side."""
 
-    def __init__(self, records: Sequence[Json]) -> None:
+    def __init__(self, records: Sequence[Json], names: Sequence[str]) -> None:
         self.records = records
         self.props: list[Json] = [record.get("properties") or {} for record in records]
+        shapes = list(map(tuple, self.props))
+        self._alike = shapes[1:] == shapes[:-1]
+        self._columns = self._read(names)
         self._doubts: dict[int, Doubts] = {}
 
     def doubts(self, n: int) -> Doubts:
@@ -33,11 +35,20 @@ class Table:
     def unparsed(self) -> list[Unparsed]:
         return [found for n in sorted(self._doubts) for found in self._doubts[n].found()]
 
+    def lacks(self, names: Iterable[str]) -> bool:
+        """Whether no record has any of these properties, be it empty."""
+        some = self.props[:1] if self._alike else self.props
+        return all(props.keys().isdisjoint(names) for props in some)
+
+    def raw(self, name: str) -> Sequence[Any]:
+        """As they came; None where there is none."""
+        return self._columns[name]
+
     def texts(self, name: str) -> Sequence[str | None]:
-        return values.texts(self._raw(name))
+        return values.texts(self.raw(name))
 
     def categories(self, name: str) -> Sequence[str | None]:
-        return values.each_once(values.forecast_category, self._raw(name))
+        return values.each_once(values.forecast_category, self.raw(name))
 
     def numbers(self, field: str, name: str) -> Sequence[str | None]:
         return self._parsed(field, name, values.numbers, values.number)
@@ -51,11 +62,15 @@ class Table:
     def truths(self, field: str, name: str) -> Sequence[bool | None]:
         return self._few(field, name, values.truth)
 
-    def _raw(self, name: str) -> list[Any]:
-        try:
-            return list(map(itemgetter(name), self.props))
-        except KeyError:
-            return [props.get(name) for props in self.props]
+    def _read(self, names: Sequence[str]) -> dict[str, Sequence[Any]]:
+        """Records that came together mostly have the same properties in the same order; then their
+        values stand side by side as they are, without being looked for."""
+        if not self._alike or not self.props:
+            return {name: [props.get(name) for props in self.props] for name in names}
+        values = zip(*(props.values() for props in self.props), strict=True)
+        found = dict(zip(self.props[0], values, strict=True))
+        nothing = (None,) * len(self.props)
+        return {name: found.get(name, nothing) for name in names}
 
     def _few(self, field: str, name: str, parse: Callable[[Any], Any]) -> Sequence[Any]:
         """Of a property that has few different values."""
@@ -68,7 +83,7 @@ class Table:
         parse_all: Callable[[Sequence[Any]], Sequence[Any]],
         parse: Callable[[Any], Any],
     ) -> Sequence[Any]:
-        raws = self._raw(name)
+        raws = self.raw(name)
         try:
             return parse_all(raws)
         except ValueError:
