@@ -256,6 +256,15 @@ def test_pages_joined_are_the_deals_of_one_page(several: list[dict[str, Any]], a
     assert (joined.unparsed, joined.removals) == (whole.unparsed, whole.removals)
 
 
+def test_numbers_and_blanks_beside_others_stay_what_they_are() -> None:
+    shown = [record("1", amount="100", dealtype=" "), record("2", amount="1.50", dealtype="x")]
+    deals = mapping.deals(shown, AROUND, {}).deals
+    assert [(deal.amount, deal.deal_type) for deal in deals] == [
+        (Decimal(100), None),
+        (Decimal("1.5"), "x"),
+    ]
+
+
 def test_the_ids_that_a_merge_retired_are_removed_the_survivor_is_not() -> None:
     found = mapping.deals([record("9", hs_merged_object_ids="51;9;;1; 1551")], AROUND, {})
     assert [(r.deal_id, r.reason, r.survivor_id) for r in found.removals] == [

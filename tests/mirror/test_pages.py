@@ -213,3 +213,9 @@ def test_nothing_of_a_page_is_applied_if_any_of_it_fails(engine: Engine) -> None
 def test_an_amount_that_is_none_is_refused(engine: Engine) -> None:
     with pytest.raises(Exception, match="NaN is not an amount"):
         save(engine, deal("1", amount=Decimal("NaN")))
+
+
+def test_what_only_some_deals_of_a_page_have_is_kept(engine: Engine) -> None:
+    save(engine, deal("1", next_step=None), deal("2", next_step="Call back"))
+    held = {row["deal_id"]: row["next_step"] for row in rows(engine, schema.deal)}
+    assert held == {"1": None, "2": "Call back"}
