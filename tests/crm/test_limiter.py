@@ -64,6 +64,18 @@ def test_half_the_share_goes_at_once_and_the_rest_evenly() -> None:
     assert min(gaps) > 1.0 - 1e-5, "three at once at most, where turns are caught up with"
 
 
+def test_half_goes_at_once_again_when_a_full_window_is_over() -> None:
+    clock = FakeClock()
+    limiter = Limiter(share=1.0, clock=clock)
+    limiter.declare("all", Window(66, 10.0))
+    for _ in range(33):
+        call(limiter, "all")
+    clock.advance(seconds=11)
+    for _ in range(33):
+        call(limiter, "all")
+    assert clock.slept == []
+
+
 def test_what_is_used_of_the_limit_is_that_of_the_fullest_window() -> None:
     clock = FakeClock()
     limiter = Limiter(share=0.5, clock=clock)

@@ -67,6 +67,12 @@ def test_of_one_deal_twice_in_a_page_the_newest_counts(engine: Engine) -> None:
     assert read.deals_by_id(engine, "acme", ["1"]) == {"1": newer}
 
 
+def test_of_two_equally_new_states_in_a_page_the_last_counts(engine: Engine) -> None:
+    last = deal("1", name="Nytt navn")
+    assert save(engine, deal("1"), last) == PageCounts(created=1, unchanged=1)
+    assert read.deals_by_id(engine, "acme", ["1"]) == {"1": last}
+
+
 def test_connections_do_not_touch_each_other(engine: Engine) -> None:
     save(engine, deal("1"))
     other = deal("1", name="Et annet firma", modified_at=minutes(9))
