@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sync.crm.base import Deal, DealPage, Known
+from sync.crm.hubspot.associations import Associations, Linked, linked
 from sync.crm.hubspot.client import HubSpotClient
 from sync.crm.hubspot.source import HubSpotSource
 from sync.crm.limiter import Limiter
@@ -49,7 +50,7 @@ def answering(**by_end_of_path: Script) -> Script:
 
 
 @contextmanager
-def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
+def client_of(script: Script) -> Iterator[tuple[HubSpotClient, Server]]:
     clock = FakeClock()
     with scripted(script) as server:
         client = HubSpotClient(
@@ -61,11 +62,17 @@ def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
             limiter=Limiter(share=1.0, clock=clock),
             clock=clock,
         )
+        yield client, server
+        client.close()
+
+
+@contextmanager
+def source_of(script: Script) -> Iterator[tuple[HubSpotSource, Server]]:
+    with client_of(script) as (client, server):
         source = HubSpotSource(
-            "x", client, lookback=LOOKBACK, own_properties=(), clock=clock, contact_roles=True
+            "x", client, lookback=LOOKBACK, own_properties=(), clock=FakeClock(), contact_roles=True
         )
         yield source, server
-        source.close()
 
 
 def nothing_known(deal_ids: Sequence[str]) -> Mapping[str, Known]:
@@ -207,6 +214,26 @@ def test_associations_are_read_to_their_end_and_no_further() -> None:
     script = answering(search=lambda _: Say(200, hits), contacts=contacts, read=read)
     with source_of(script) as (source, _):
         assert [deal.contact_count for page in changes(source) for deal in page.deals] == [1500]
+
+
+def test_pages_that_are_committed_together_are_told_of_together() -> None:
+    """Those that the list shows only in part are read to the end, of all pages at once."""
+
+    def contacts(asked: Asked) -> Say:
+        ids = [one["id"] for one in asked.body["inputs"]]
+        to = [{"toObjectId": n} for n in range(150)]
+        return Say(200, {"results": [{"from": {"id": deal_id}, "to": to} for deal_id in ids]})
+
+    def page(some: str, cut: str) -> Linked:
+        two = {"results": [{"id": "7"}, {"id": "8"}]}
+        more = {**two, "paging": {"next": {"after": "8"}}}
+        found = {some: two, cut: more}
+        return linked([shown(i, associations={"contacts": found[i]}) for i in found])
+
+    with client_of(answering(contacts=contacts)) as (client, server):
+        told = Associations(client).listed([page("1", "2"), page("3", "4")])
+    assert told.counts["contacts"] == {"1": 2, "2": 150, "3": 2, "4": 150}
+    assert [[one["id"] for one in asked.body["inputs"]] for asked in server.asked] == [["2", "4"]]
 
 
 def test_associations_that_come_again_end_the_pull() -> None:
