@@ -30,24 +30,6 @@ class StoredAccount:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class MirrorCounts:
-    """open, won, lost: deals that are in the CRM; removed: that were. `changes`: rows of history.
-    `last_pulled_at`: when a deal last came in; None where none ever did."""
-
-    open: int
-    won: int
-    lost: int
-    removed: int
-    changes: int
-    unparsed: int
-    last_pulled_at: datetime | None
-
-    @property
-    def deals(self) -> int:
-        return self.open + self.won + self.lost
-
-
 def cursor(engine: Engine, connection: str, stream: str) -> Cursor | None:
     """Where `stream` resumes; None before its first page."""
     table = schema.sync_cursor
@@ -128,35 +110,11 @@ def connections(engine: Engine) -> list[StoredAccount]:
 
 def deal_count(engine: Engine, connection: str) -> int:
     """Deals in the mirror that are in the CRM."""
-    return counts(engine, connection).deals
-
-
-def counts(engine: Engine, connection: str) -> MirrorCounts:
-    deal, change, unparsed = schema.deal, schema.deal_change, schema.unparsed_value
-    alive = deal.c.removed_at.is_(None)
-    by_status = (
-        select(deal.c.status, alive.label("alive"), func.count(), func.max(deal.c.pulled_at))
-        .where(deal.c.connection == connection)
-        .group_by(deal.c.status, alive)
-    )
+    c = schema.deal.c
+    query = select(func.count()).where(c.connection == connection, c.removed_at.is_(None))
     with reading(engine) as snapshot:
-        rows = snapshot.execute(by_status).all()
-        changes, unread = (
-            snapshot.execute(
-                select(func.count()).select_from(table).where(table.c.connection == connection)
-            ).scalar_one()
-            for table in (change, unparsed)
-        )
-    living = {status: count for status, is_alive, count, _ in rows if is_alive}
-    return MirrorCounts(
-        open=living.get(DealStatus.OPEN.value, 0),
-        won=living.get(DealStatus.WON.value, 0),
-        lost=living.get(DealStatus.LOST.value, 0),
-        removed=sum(count for _, is_alive, count, _ in rows if not is_alive),
-        changes=changes,
-        unparsed=unread,
-        last_pulled_at=max((pulled for *_, pulled in rows), default=None),
-    )
+        number: int = snapshot.execute(query).scalar_one()
+    return number
 
 
 def actual_values(

@@ -183,7 +183,7 @@ def test_a_full_disk_may_work_later(existing: Path) -> None:
 def test_missing_tables_ask_for_an_upgrade(bare_database_url: str) -> None:
     engine = open_engine(bare_database_url)
     with pytest.raises(ConfigError, match="run `dealpulse db upgrade`"):
-        read.counts(engine, "acme")
+        read.deal_count(engine, "acme")
     engine.dispose()
 
 
