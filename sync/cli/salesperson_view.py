@@ -50,8 +50,8 @@ def _in_pipedrive(value: object, field: Mapping[str, Any]) -> str:
     if isinstance(value, list):
         return ", ".join(str(labels.get(each, each)) for each in value)
     if isinstance(value, dict):
-        return " ".join(str(value[key]) for key in ("value", "currency") if value.get(key))
-    return "" if value is None else str(value)
+        return "" if value["value"] is None else f"{value['value']} {value['currency']}"
+    return "" if value is None else str(labels.get(value, value))
 
 
 def _get(session: requests.Session, url: str, **query: str) -> dict[str, Any]:
