@@ -166,13 +166,13 @@ def precedents(
 
     `open_deals`: connection, deal_id, pipeline_id, stage_id, days_in_stage, days_open. `decided`:
     deals with their created_at and closed_at. Columns: connection, deal_id, compared_with (stage;
-    pipeline = any stage of it, where fewer than `enough` are known of the stage; life = from
-    creation to closing, where fewer are known of the pipeline's stages, or not how long the deal
-    has stood in its own), earlier (the decided deals, and those of `open_deals` that had stood as
-    long `FOLLOWED_DAYS` ago: dead deals that nobody closes tell most), earlier_won, from_days (what
-    the shortest of them stood), chance_at_most: the upper end of the 95 % Wilson interval of their
-    win rate, null where nothing is known. It errs to the high side: who won counts at once, who is
-    open only after half a year.
+    pipeline = any stage of it, where fewer than `enough` stood as long in the stage and none of
+    these was won; life = from creation to closing, where fewer are known of the pipeline's stages,
+    or not how long the deal has stood in its own), earlier (the decided deals, and those of
+    `open_deals` that had stood as long `FOLLOWED_DAYS` ago: dead deals that nobody closes tell
+    most), earlier_won, from_days (what the shortest of them stood), chance_at_most: the upper end
+    of the 95 % Wilson interval of their win rate, null where nothing is known. It errs to the high
+    side: who won counts at once, who is open only after half a year.
     """
     over = pl.col("outcome").is_in(("won", "lost"))
     ended = (
@@ -194,9 +194,10 @@ def precedents(
         standing = _still_open(open_deals, place, days)
         told = _looked_up(told, pl.concat([known, standing]), place, prefix, days, enough)
     known_of = {name: pl.col(f"{name}_count") for name in COMPARED_WITH}
-    as_long = pl.col("stage_from") >= pl.col("days_in_stage")
+    # a win there outweighs what other stages say
+    speaks = (pl.col("stage_from") >= pl.col("days_in_stage")) | (pl.col("stage_won_as_long") > 0)
     chosen = (
-        pl.when((known_of["stage"] >= enough) & as_long)
+        pl.when((known_of["stage"] >= enough) & speaks)
         .then(pl.lit("stage"))
         .when((known_of["pipeline"] >= enough) | (known_of["pipeline"] >= known_of["life"]))
         .then(pl.lit("pipeline"))
@@ -258,10 +259,10 @@ def _looked_up(
     enough: int,
 ) -> pl.DataFrame:
     """`asked` with how many of `known` stayed in the place for at least its `days` (where those are
-    fewer, the `enough` that stayed longest, not counting itself), how many won, and from how many
-    days on.
+    fewer, the `enough` that stayed longest, not counting itself), how many won, from how many days
+    on, and how many won of those alone that stayed for `days`.
     """
-    names = f"{prefix}_count", f"{prefix}_won", f"{prefix}_from"
+    names = tuple(f"{prefix}_{name}" for name in ("count", "won", "from", "won_as_long"))
     groups = {
         key: _tail(frame.sort("days"))
         for key, frame in known.join(asked, on=place, how="semi")
@@ -273,6 +274,7 @@ def _looked_up(
         stood = frame[days].cast(pl.Float64)
         longest, won_from = groups.get(key, (np.empty(0), np.zeros(1, np.int64)))
         at = np.searchsorted(longest, stood.fill_null(np.inf).to_numpy(), side="left")
+        won_as_long = won_from[at]
         at = np.minimum(at, max(len(longest) - enough, 0))
         at = np.where(stood.is_null().to_numpy(), len(longest), at)
         itself = stood.to_numpy() - FOLLOWED_DAYS >= np.append(longest, np.inf)[at]
@@ -283,6 +285,7 @@ def _looked_up(
                 pl.Series(names[0], len(longest) - at - itself, pl.Int64),
                 pl.Series(names[1], won_from[at], pl.Int64),
                 pl.Series(names[2], np.where(np.isinf(shortest), 0.0, shortest)).cast(pl.Int64),
+                pl.Series(names[3], won_as_long, pl.Int64),
             )
         )
     if not parts:

@@ -216,7 +216,7 @@ def _parts(report: Report, width: int) -> list[RichTable]:
             parts[-1].append(number)
         else:
             parts.append([number])
-    return [_table(columns, cells, [*range(named), *part], needed) for part in parts]
+    return [_table(columns, cells, [*range(named), *part], needed) for part in parts or [[]]]
 
 
 def _taken(widths: Sequence[int]) -> int:

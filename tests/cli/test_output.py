@@ -83,6 +83,13 @@ def test_a_table_too_wide_for_the_screen_goes_on_below_with_its_names_again() ->
     assert text.count("Kari Nygård") == 8
 
 
+def test_a_table_of_words_alone_is_shown_however_narrow_the_screen() -> None:
+    words = tuple(Column(f"word_{n}", "Word") for n in range(6))
+    rows = [{column.key: f"w{n}" for n, column in enumerate(words)}] * 2
+    text = printed([Report(title="words", columns=words, rows=rows)], Format.TABLE, width=40)
+    assert all(text.count(f"w{n}") == 2 for n in range(6))
+
+
 def test_notes_stay_indented() -> None:
     notes = printed([report("norway")], Format.TABLE).split("A note")[1].splitlines()
     assert notes[1].startswith("  ")

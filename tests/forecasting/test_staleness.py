@@ -285,6 +285,34 @@ def test_what_stands_in_a_closed_stage_is_no_precedent() -> None:
     assert (told["compared_with"], told["earlier"], told["from_days"]) == ("pipeline", 75, 1)
 
 
+def ended(
+    key: str, count: int, stage: str, days: int, outcome: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Deals that stood in a stage for so long, then ended, and their moves."""
+    entered = datetime(2025, 3, 3, 8, tzinfo=UTC)
+    left = entered + timedelta(days=days)
+    row = {"status": outcome, "stage_id": outcome, "created_at": entered, "closed_at": left}
+    rows = [{"deal_id": f"{key}{n}", **row} for n in range(count)]
+    moves = [change("stage", stage, entered, deal_id=row["deal_id"]) for row in rows]
+    return rows, moves + [change("stage", outcome, left, deal_id=row["deal_id"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("won", "compared_with", "candidate"), [(0, "pipeline", True), (1, "stage", False)]
+)
+def test_other_stages_speak_only_where_none_that_stood_as_long_in_its_own_was_won(
+    won: int, compared_with: str, candidate: bool
+) -> None:
+    parts = [
+        ended("quick", 80, "proposal", 5, "lost"),
+        ended("won", won, "proposal", 200, "won"),
+        ended("slow", 80, "qualified", 200, "lost"),
+    ]
+    others = [row for rows, _ in parts for row in rows]
+    told = facts(dead()[0] | {"others": others}, *(move for _, moves in parts for move in moves))
+    assert (told["compared_with"], told["archive"]) == (compared_with, candidate)
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 400), st.booleans()), max_size=60),
     st.one_of(st.none(), st.integers(0, 420)),
