@@ -9,7 +9,7 @@ only ids are put in. Ids are unevenly dense, as in old accounts. Latency and rat
 import asyncio
 import multiprocessing
 import random
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -256,6 +256,8 @@ class _Api:
                     continue
                 beyond = test["operator"] == "GT"
                 first = bisect_left(self._ids, int(test["value"]) + beyond)
+                if "highValue" in test:
+                    last = bisect_right(self._ids, int(test["highValue"]))
         if window is not None:
             return self._modified(window, first, limit)
         down = body.get("sorts", [{}])[0].get("direction") == "DESCENDING"

@@ -6,8 +6,10 @@ from itertools import islice
 import pytest
 
 from sync.crm.base import DealPage
-from sync.crm.hubspot.readers import LIST_THREADS
-from sync.crm.hubspot.side_by_side import AHEAD
+from sync.crm.hubspot.deal_calls import LIST_LIMIT, SEARCH_LIMIT, DealCalls
+from sync.crm.hubspot.readers import LIST_THREADS, SEARCH_THREADS, BySearch
+from sync.crm.hubspot.selection import Selection
+from sync.crm.hubspot.side_by_side import most_in_hand
 from sync.errors import TransientError
 from tests.crm.conftest import Mirror, Open, Portal, deal
 
@@ -142,15 +144,36 @@ def test_a_lot_is_a_hundredth_of_the_deals_and_a_thousand_at_most(
     assert all(least <= lot < least + 100 for lot in lots), lots
 
 
-def test_no_more_is_read_than_a_few_pages_ahead_of_what_is_committed(portal: Portal) -> None:
+@pytest.mark.parametrize(
+    ("list_after", "way", "page", "threads"),
+    [("id", "list", LIST_LIMIT, LIST_THREADS), ("opaque", "search", SEARCH_LIMIT, SEARCH_THREADS)],
+)
+def test_no_more_is_read_than_a_few_pages_ahead_of_what_is_committed(
+    portal_of: Open, list_after: str, way: str, page: int, threads: int
+) -> None:
     """However many deals there are, so many are in memory: the readers wait for the writer."""
+    portal = loaded(portal_of, list_after=list_after)
     reading = portal.pages()
     committed = len(next(reading).deals)
     for _ in range(DEALS // 100):  # while the writer is busy, the readers could read everything
-        portal.source.deal_count()
-    under_way = asked(portal)["list"] - 2 - committed // 100  # two are the probe
-    assert under_way <= AHEAD + LIST_THREADS + 1
-    assert set(ids(list(reading))) < set(portal.crm.deal_ids())
+        portal.source.pipelines()
+    under_way = asked(portal)[way] - 2 - committed // page  # two were asked before the load
+    assert under_way <= most_in_hand(lot=100, page=page, threads=threads) // page
+    rest = ids(list(reading))
+    assert len(rest) == DEALS - committed
+    assert len(rest) > under_way * page, "there was more to read"
+
+
+def test_a_search_for_a_part_is_not_shown_what_others_read(portal: Portal) -> None:
+    """`end` itself may come, no more."""
+    every = [int(deal_id) for deal_id in portal.crm.deal_ids()]
+    reader = BySearch(DealCalls(portal.client, lambda: Selection(("dealname",), {})))
+    records, following = reader.page(str(every[100]), every[230])
+    assert [int(record["id"]) for record in records] == every[100:231]
+    assert following is None
+    records, following = reader.page(str(every[100]), every[400])
+    assert [int(record["id"]) for record in records] == every[100:300]
+    assert following == str(every[299] + 1)
 
 
 def test_a_list_that_ends_too_early_is_noticed_by_the_count(portal_of: Open) -> None:

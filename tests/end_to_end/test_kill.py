@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from sync.crm.hubspot.side_by_side import AHEAD
+from sync.crm.hubspot.deal_calls import LIST_LIMIT
+from sync.crm.hubspot.side_by_side import most_in_hand
 from sync.errors import DealpulseError
 from sync.mirror import read, schema
 from sync.mirror.engine import open_engine
@@ -25,8 +26,8 @@ from tests.end_to_end.conftest import Installation
 from tests.fake_clock import FakeClock
 
 DEALS = 900
-IN_HAND = AHEAD + 2
-"""Pages of a load that wait, one that is being committed, and one on its way."""
+IN_HAND = most_in_hand(lot=LIST_LIMIT, page=LIST_LIMIT, threads=1) // LIST_LIMIT
+"""Pages of a load that wait, that are being committed, and one on its way."""
 
 
 @pytest.fixture

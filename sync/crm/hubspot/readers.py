@@ -51,12 +51,13 @@ class ByCursor:
 
     by_id = False
     threads = 1
+    most = LIST_LIMIT
 
     def __init__(self, calls: DealCalls, associations: Callable[[], str]) -> None:
         self._calls = calls
         self._associations = associations
 
-    def page(self, at: str) -> Page:
+    def page(self, at: str, end: int | None) -> Page:
         """Raises OutOfOrder where HubSpot sends us to where we are."""
         answer = _listed(self._calls, at, self._associations())
         following = next_after(answer)
@@ -70,12 +71,13 @@ class ByIdRanges:
 
     by_id = True
     threads = LIST_THREADS
+    most = LIST_LIMIT
 
     def __init__(self, calls: DealCalls, associations: Callable[[], str]) -> None:
         self._calls = calls
         self._associations = associations
 
-    def page(self, at: str) -> Page:
+    def page(self, at: str, end: int | None) -> Page:
         """Raises OutOfOrder where `after` is no id, or the page not what follows it."""
         answer = _listed(self._calls, at, self._associations())
         found, following = records(answer), next_after(answer)
@@ -93,11 +95,11 @@ class ByIdRanges:
         to begin with that very deal, and to go on as the first one did.
         """
         middle = str((known.lowest + known.highest) // 2)
-        first = [record["id"] for record in self.page(middle).records]
+        first = [record["id"] for record in self.page(middle, None).records]
         if not first:
             raise OutOfOrder("the list shows nothing behind the middle of the ids")
         begin = len(first) // 2
-        second = [record["id"] for record in self.page(str(first[begin])).records]
+        second = [record["id"] for record in self.page(str(first[begin]), None).records]
         overlap = first[begin:]
         if second[: len(overlap)] != overlap:
             raise OutOfOrder("the list from a deal on does not begin with that deal")
@@ -108,13 +110,20 @@ class BySearch:
 
     by_id = True
     threads = SEARCH_THREADS
+    most = SEARCH_LIMIT
 
     def __init__(self, calls: DealCalls) -> None:
         self._calls = calls
 
-    def page(self, at: str) -> Page:
-        """Raises OutOfOrder where hits are not what was asked for."""
+    def page(self, at: str, end: int | None) -> Page:
+        """Raises OutOfOrder where hits are not what was asked for.
+
+        `end` itself is asked for: it is dropped anyway, and HubSpot does not say whether BETWEEN
+        holds its upper end.
+        """
         test = {"propertyName": "hs_object_id", "operator": "GTE", "value": at}
+        if end is not None:
+            test |= {"operator": "BETWEEN", "highValue": str(end)}
         body: Json = {
             "filterGroups": [{"filters": [test]}],
             "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],

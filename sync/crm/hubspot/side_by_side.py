@@ -15,9 +15,6 @@ from sync.crm.hubspot.answers import Json
 
 T = TypeVar("T")
 
-AHEAD: Final = 4
-"""Pages that wait to be committed; more would only cost memory, and work after a kill."""
-
 WORTH_SPLITTING: Final = 300
 """Fewer deals are read sooner by one reader alone: each part costs half a page."""
 
@@ -48,15 +45,26 @@ class Page(NamedTuple):
 
 
 class Reader(Protocol):
-    """Reads pages from a position on. `by_id`: positions are ids, and pages in their order.
-
-    May raise OutOfOrder, and all that a call to the CRM may.
-    """
+    """Reads pages of up to `most` deals from a position on. `by_id`: positions are ids, and pages
+    in their order."""
 
     by_id: bool
     threads: int
+    most: int
 
-    def page(self, at: str) -> Page: ...
+    def page(self, at: str, end: int | None) -> Page:
+        """Nobody wants what is not below the id `end`, but it may be there.
+
+        May raise OutOfOrder, and all that a call to the CRM may.
+        """
+        ...
+
+
+def most_in_hand(lot: int, page: int, threads: int) -> int:
+    """Deals that were asked for and are not committed, however slow the writer is: one lot that is
+    being committed, one that is gathered, each up to a page too large, and a page on its way for
+    every other reader. More would cost memory, and work after a kill."""
+    return 2 * (lot + page) + (threads - 1) * page
 
 
 class OutOfOrder(Exception):
@@ -98,7 +106,10 @@ class _Arrival(Generic[T]):
 class SideBySide(Generic[T]):
     """One reading of `spans`. keep: makes of a page's records what is kept of them, by the thread
     that reads them, while the processor has them at hand. lot: about so many deals are handed over
-    at once. read: so many of the account's deals have been read before."""
+    at once. read: so many of the account's deals have been read before.
+
+    Whoever asks for the next lot has committed all but the last one.
+    """
 
     def __init__(
         self,
@@ -114,6 +125,9 @@ class SideBySide(Generic[T]):
         self._keep = keep
         self._known = known
         self._lot = lot
+        self._threads = reader.threads if reader.by_id else 1
+        self._most_in_hand = most_in_hand(lot, reader.most, self._threads)
+        self._in_hand = 0
         self._expected = known.total - read
         self._waiting = deque(_Part(span) for span in spans)
         self._parts = list(self._waiting)
@@ -130,10 +144,9 @@ class SideBySide(Generic[T]):
     def lots(self) -> Iterator[Lot[T]]:
         """Raises the first error of any reader. Closing the iterator ends the readers; what they
         have on its way is waited for and dropped."""
-        count = self._reader.threads if self._reader.by_id else 1
-        self._busy = count
-        pool = ThreadPoolExecutor(count, thread_name_prefix="first load")
-        for _ in range(count):
+        self._busy = self._threads
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="first load")
+        for _ in range(self._threads):
             pool.submit(self._work).add_done_callback(self._ended)
         try:
             yield from self._gathered()
@@ -145,7 +158,7 @@ class SideBySide(Generic[T]):
 
     def _gathered(self) -> Iterator[Lot[T]]:
         pages: list[T] = []
-        deals = 0
+        deals = held = 0
         while (arrival := self._next_arrival()) is not None:
             arrival.part.handed = arrival.following
             if arrival.kept is not None:
@@ -153,7 +166,8 @@ class SideBySide(Generic[T]):
             deals += arrival.deals
             if deals >= self._lot:
                 yield Lot(pages, deals, self._left())
-                pages, deals = [], 0
+                self._committed(held)
+                pages, deals, held = [], 0, deals
         yield Lot(pages, deals, self._left())
 
     def _next_arrival(self) -> _Arrival[T] | None:
@@ -164,10 +178,12 @@ class SideBySide(Generic[T]):
                 raise self._error
             if not self._arrived:
                 return None
-            arrival = self._arrived.popleft()
-            if len(self._arrived) <= AHEAD:  # before that, readers would be woken for nothing
-                self._room.notify_all()
-            return arrival
+            return self._arrived.popleft()
+
+    def _committed(self, deals: int) -> None:
+        with self._lock:
+            self._in_hand -= deals
+            self._room.notify_all()
 
     def _wake_all(self) -> None:
         for waiting in (self._arrival, self._room, self._part_to_take):
@@ -180,7 +196,7 @@ class SideBySide(Generic[T]):
 
     def _work(self) -> None:
         while (part := self._take()) is not None:
-            while not self._hand_over(self._read(part)):
+            while self._has_room() and not self._hand_over(self._read(part)):
                 pass
 
     def _ended(self, reader: Future[None]) -> None:
@@ -193,7 +209,7 @@ class SideBySide(Generic[T]):
         """A part that nobody reads, or half of the largest one, once any is worth it; None when all
         is read."""
         with self._lock:
-            while not self._closed and self._error is None:
+            while not self._over():
                 part = self._waiting.popleft() if self._waiting else self._half()
                 if part is not None:
                     self._reading.append(part)
@@ -202,6 +218,9 @@ class SideBySide(Generic[T]):
                     return None
                 self._part_to_take.wait()
             return None
+
+    def _over(self) -> bool:
+        return self._closed or self._error is not None
 
     def _half(self) -> _Part | None:
         """Not by the estimate alone whether any is worth it: behind a desert of ids may lie most of
@@ -228,9 +247,17 @@ class SideBySide(Generic[T]):
     def _end(self, part: _Part) -> int:
         return self._known.highest + 1 if part.end is None else part.end
 
+    def _has_room(self) -> bool:
+        """Wait until one more page may be in hand; False where nobody wants it any more."""
+        with self._lock:
+            while self._in_hand + self._reader.most > self._most_in_hand and not self._over():
+                self._room.wait()
+            self._in_hand += self._reader.most
+            return not self._over()
+
     def _read(self, part: _Part) -> _Arrival[T]:
         """The part's next page; its records are let go before anybody waits."""
-        records, following = self._taken(part, self._reader.page(part.fetched))
+        records, following = self._taken(part, self._reader.page(part.fetched, part.end))
         kept = self._keep(records) if records else None
         return _Arrival(part, kept, len(records), following)
 
@@ -261,6 +288,7 @@ class SideBySide(Generic[T]):
         with self._lock:
             self._arrived.append(arrival)
             self._arrival.notify()
-            while len(self._arrived) > AHEAD and not self._closed and self._error is None:
-                self._room.wait()
-            return arrival.following is None or self._closed or self._error is not None
+            self._in_hand -= self._reader.most - arrival.deals
+            if arrival.deals < self._reader.most:
+                self._room.notify()
+            return arrival.following is None
