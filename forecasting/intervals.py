@@ -87,8 +87,8 @@ def common_shock(residuals: pl.DataFrame, *, days_left: int, fitted: int = 0) ->
     Only origins whose own horizon was between half and twice as long count. From the sum of squared
     errors what independent deals explain is taken off; what is left, as a share of the forecasts'
     second moments and with the prior in it, is the variance of the shock, never below 0. Sums, for
-    in a slow period a small miss is many per cent. Against the prior, and as degrees of freedom,
-    origins count as `overlap.independent` says.
+    in a slow period a small miss is many per cent. Against the prior origins count as
+    `overlap.independent` says; as degrees of freedom each counts once.
     """
     known = residuals.filter(
         pl.col("days_left").is_between(days_left / 2, days_left * 2) & (pl.col("expected_rest") > 0)
@@ -106,7 +106,7 @@ def common_shock(residuals: pl.DataFrame, *, days_left: int, fitted: int = 0) ->
     # the prior's origins are of the record's mean size
     before = PRIOR_ORIGINS / worth * size
     variance = (before * PRIOR_SHOCK**2 + squared - by_chance.sum()) / (before + size)
-    return Shock(math.sqrt(max(0.0, variance)), count, few, degrees=PRIOR_ORIGINS + worth)
+    return Shock(math.sqrt(max(0.0, variance)), count, few, degrees=PRIOR_ORIGINS + count)
 
 
 def regularity(residuals: pl.DataFrame, shock_sd: float) -> float:

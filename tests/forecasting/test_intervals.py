@@ -46,7 +46,7 @@ def test_overlapping_origins_tell_less() -> None:
     )
     shock = intervals.common_shock(record, days_left=28)
     assert shock.sd**2 == pytest.approx((4 * 0.01 + 4 * 0.09) / 8)
-    assert (shock.sample, shock.degrees) == (13, 8.0)
+    assert (shock.sample, shock.degrees) == (13, 17.0)
 
 
 def test_a_small_miss_in_a_slow_period_is_a_small_miss() -> None:
