@@ -21,11 +21,11 @@ from bench.findings import findings
 from bench.forecast import lineup
 from bench.measure import measured
 from forecasting import backtest
-from forecasting.conversion import AGES
 from forecasting.deals import CHANGE_SCHEMA, DEAL_SCHEMA, OWNER_SCHEMA, STAGE_SCHEMA
 from forecasting.intervals import Shock, with_intervals
 from forecasting.periods import PeriodKind
 from forecasting.snapshot import History
+from forecasting.stage_chain import AGES
 
 UNTIL = datetime(2026, 1, 5, tzinfo=UTC)
 YEARS = 8

@@ -2,6 +2,8 @@
 
 The conversion table's log-odds are the offset; every attribute adds or takes log-odds of its own,
 shrunk to nothing where there is little to learn from. So few deals give the table, many give more.
+Attributes tell deals apart; how many are won in all is the table's to say first, for it has learned
+from every move up to now, while lessons about a horizon end that long ago.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import polars as pl
 from forecasting.attributes import ATTRIBUTES, Classes
 from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks
-from forecasting.logistic import Members, fit_logistic, logit, shares
+from forecasting.logistic import Members, WithNumber, expit, fit_logistic, logit, shares
 from forecasting.tracks import Floats, Ints
 
 PRIOR_SD: Final = float(np.log(2))
@@ -28,18 +30,27 @@ HORIZONS: Final = (7.0, 14.0, 28.0, 56.0, 91.0, 182.0, 364.0, 728.0)
 attributes add changes slowly while the table knows the exact day.
 """
 
+LEVEL_SD: Final = 0.10 / 28
+"""How far off the table's level is expected to be, in log-odds per day of the horizon: a tenth over
+four weeks. What a way through the stages remembers, and the table forgets, adds up step by step.
+"""
+
 _MOST_ROWS: Final = 20_000
+_WIDEST: Final = 10.0
+_HALVINGS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Log-odds to add to the table's, per attribute. `horizon`: days that it was learned for;
-    `sample`: deals it was learned from.
+    """Log-odds to add to the table's: `beta` per class, `slope` per standard deviation of the
+    logarithm of the amount, `intercept` for all. `horizon`: days that it was learned for; `sample`:
+    deals it was learned from.
     """
 
     classes: Classes
     beta: Floats
     centre: Floats
+    slope: float
     intercept: float
     horizon: float
     sample: int
@@ -52,12 +63,14 @@ class Adjustment:
         told = {
             name: effect[place] - usual[columns == name].sum() for name, place in places.items()
         }
+        told["amount"] = told.get("amount", 0.0) + self.slope * self.classes.size(facts)
         return {"general": np.full(facts.height, self.intercept), **told}
 
     def log_odds(self, facts: pl.DataFrame, horizon: float) -> Floats:
         """The sum of the contributions."""
         places = self.classes.places(self.classes.codes(facts, horizon))
-        return Members([*places.values()], self.centre).scores(self.beta) + self.intercept
+        of_classes = Members([*places.values()], self.centre).scores(self.beta)
+        return of_classes + self.slope * self.classes.size(facts) + self.intercept
 
 
 def learn(
@@ -76,16 +89,35 @@ def learn(
     facts = known.facts.gather(rows)
     row = known.row[rows]
     won = known.won[rows] & (known.days[rows] <= horizon)
-    offset = logit(table.curves_.by(table.cells(facts), horizon))
+    offset = logit(table.chances(facts, horizon))
     classes = Classes(attributes).fit(facts, row)
     places = [*classes.places(classes.codes(facts, horizon)).values()]
     centre = shares(places, len(classes.columns()))
-    general = np.full(len(rows), len(centre))  # the last column is of all deals
-    design = Members([*places, general], np.append(centre, 0.0))
+    general = np.full(len(rows), len(centre))  # the last class is of all deals
+    members = Members([*places, general], np.append(centre, 0.0))
+    design = WithNumber(members, classes.size(facts))
     penalty = np.full(design.width, PRIOR_SD**-2)
     beta = fit_logistic(design, won, offset, known.weight(horizon), penalty)
+    lessons, beta[-2] = float(beta[-2]), 0.0  # what all have in common
+    level = _level(offset, design.scores(beta))
+    chance = expit(offset + design.scores(beta) + level)
+    told = known.weight(horizon) * float((chance * (1 - chance)).sum())
+    level += (lessons - level) * told / (told + (LEVEL_SD * horizon) ** -2)
     sample = int(np.unique(row).size)
-    return Adjustment(classes, beta[:-1], centre, float(beta[-1]), horizon, sample)
+    return Adjustment(classes, beta[:-2], centre, float(beta[-1]), level, horizon, sample)
+
+
+def _level(offset: Floats, scores: Floats) -> float:
+    """The log-odds to add to all, so that as many are won in all as `offset` alone says."""
+    wanted = expit(offset).sum()
+    low, high = -_WIDEST, _WIDEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if expit(offset + scores + middle).sum() > wanted:
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2
 
 
 def followed_for(known: Landmarks, horizon: float, most: int) -> tuple[Ints, float] | None:

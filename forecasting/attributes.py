@@ -56,8 +56,18 @@ class Classes:
         amounts = facts["amount"].drop_nulls()
         bounds = [amounts.quantile(share) for share in _AMOUNT_SHARES] if len(amounts) else []
         self.amounts_ = np.unique(np.array(bounds, float))
+        scale = _log_amount(facts)
+        self.scale_ = float(scale.mean() or 0.0), float(scale.std() or 1.0)  # type: ignore[arg-type]
         self.steps_ = bool(facts["next_step"].any())
         return self
+
+    def size(self, facts: pl.DataFrame) -> Floats:
+        """How many standard deviations the logarithm of each amount lies above their mean, within
+        4; 0 where no amount above 0 is known.
+        """
+        mean, deviation = self.scale_
+        above = ((_log_amount(facts) - mean) / deviation).fill_null(0.0).to_numpy()
+        return np.asarray(np.clip(above, -4, 4))
 
     def sizes(self) -> dict[str, int]:
         """How many classes each attribute has."""
@@ -117,6 +127,10 @@ def _numbered(values: pl.Series, classes: Sequence[Any]) -> Ints:
     numbers = list(range(len(classes)))
     told = values.replace_strict(classes, numbers, default=-1, return_dtype=pl.Int64)
     return told.fill_null(-1).to_numpy()
+
+
+def _log_amount(facts: pl.DataFrame) -> pl.Series:
+    return facts.select(pl.when(pl.col("amount") > 0).then(pl.col("amount").log())).to_series()
 
 
 def _cut(values: pl.Series, bounds: Floats) -> Ints:

@@ -34,7 +34,7 @@ from forecasting.periods import Period, PeriodKind, period_of
 from forecasting.segments import ALL_SEGMENTS, SEGMENT_OF, SegmentKind
 from forecasting.snapshot import History
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Of what an origin's result means; raised when methods or this module change their figures."""
 
 YEAR: Final = 52

@@ -84,7 +84,7 @@ def learn(known: Landmarks, table: ConversionTable, horizon: float) -> Boosting 
     rows, horizon = found
     facts, row = known.facts.gather(rows), known.row[rows]
     won = known.won[rows] & (known.days[rows] <= horizon)
-    offset = logit(table.curves_.by(table.cells(facts), horizon))
+    offset = logit(table.chances(facts, horizon))
     classes = Classes().fit(facts, row)
     features = _features(classes, facts, horizon)
     leaf = int(np.ceil(_LEAF_DEALS * len(rows) / np.unique(row).size))

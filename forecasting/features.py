@@ -16,6 +16,7 @@ from forecasting.findings_then import findings_then
 from forecasting.history import KEY
 from forecasting.pace import Pace, learn
 from forecasting.snapshot import History, Past, Snapshot
+from forecasting.stage_exits import StageExits, stage_exits
 from forecasting.tracks import DAY_US, NEVER, Bools, Floats, Ints, micros
 
 WINDOW_DAYS: Final = 728
@@ -39,7 +40,8 @@ class Landmarks:
     `row`: of the history's deals; `at`: the instant. `facts`: of `facts_of`. `days`: paced days
     (see `pace`) from the instant to the closing, or to now where still open.
     `won`, `lost`: how it ended; neither = still open. `followed`: paced days from it to now.
-    `amount_won`: of won deals, NaN otherwise. `spacing`: days between a deal's landmarks.
+    `amount_won`: of won deals, NaN otherwise. `spacing`: days between a deal's landmarks. `exits`:
+    the deals' stays in their stages, over the same time.
     """
 
     row: Ints
@@ -52,6 +54,7 @@ class Landmarks:
     amount_won: Floats
     spacing: int
     pace: Pace
+    exits: StageExits
 
     def weight(self, horizon: float) -> float:
         """What a row counts for in lessons about `horizon` days: overlapping ones count once."""
@@ -73,6 +76,8 @@ def landmarks(snapshot: Snapshot) -> Landmarks:
 
 def _landmarks(past: Past, most_rows: int) -> Landmarks:
     history, now = past.history, past.until
+    pace = _pace(past)
+    exits = stage_exits(past, pace, WINDOW_DAYS)
     end_states = past.outcomes().filter(pl.col("status").is_not_null())
     everyone = end_states["row"].to_numpy()
     closed = end_states["closed"].to_numpy()
@@ -86,7 +91,6 @@ def _landmarks(past: Past, most_rows: int) -> Landmarks:
     ended = np.minimum(closed[order], now)
     won = (status == "won").to_numpy()
     amount = end_states["amount"].gather(order).fill_null(np.nan).to_numpy()
-    pace = _pace(past)
     return Landmarks(
         row=row,
         at=at,
@@ -98,6 +102,7 @@ def _landmarks(past: Past, most_rows: int) -> Landmarks:
         amount_won=np.where(won, amount, np.nan),
         spacing=spacing,
         pace=pace,
+        exits=exits,
     )
 
 

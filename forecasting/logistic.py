@@ -131,6 +131,31 @@ class Members:
         return [one * size + other for n, one in enumerate(padded) for other in padded[n:]]
 
 
+@dataclass(frozen=True, slots=True)
+class WithNumber:
+    """The columns of `members`, and a last one of numbers, a value per row."""
+
+    members: Members
+    number: Floats
+
+    @property
+    def width(self) -> int:
+        return self.members.width + 1
+
+    def scores(self, beta: Floats) -> Floats:
+        return np.asarray(self.members.scores(beta[:-1]) + self.number * beta[-1])
+
+    def sums(self, values: Floats) -> Floats:
+        return np.append(self.members.sums(values), self.number @ values)
+
+    def products(self, weights: Floats) -> Floats:
+        size = self.width
+        found = np.empty((size, size))
+        found[:-1, :-1] = self.members.products(weights)
+        found[-1] = found[:, -1] = self.sums(weights * self.number)
+        return found
+
+
 def shares(places: Sequence[Ints], width: int) -> Floats:
     """Of each class the share of the rows that are of it."""
     counts = np.zeros(width)

@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 import polars as pl
 
-from forecasting.conversion import Curves, curves
+from forecasting.cohort_curves import Curves, curves
 from forecasting.features import landmarks
 from forecasting.methods.totals import NEW_COLUMNS, SEGMENT_COLUMNS
 from forecasting.pace import learn

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forecasting.conversion import FOLLOWED
 from forecasting.features import open_facts
 from forecasting.findings_then import FINDINGS
 from forecasting.history import KEY
@@ -20,6 +19,7 @@ from forecasting.logistic import in_points, logit
 from forecasting.methods.multivariable import EVENTUALLY, Multivariable
 from forecasting.rule_words import WORDS
 from forecasting.snapshot import Snapshot
+from forecasting.stage_chain import GRID
 from forecasting.tracks import Floats
 from forecasting.wording import Language, capitalised, sentence
 
@@ -99,8 +99,8 @@ def contributions(
     facts = open_facts(snapshot)
     chance = method.chances(facts, horizon)
     parts: dict[str, Floats] = {}
-    table = logit(method.table_.curves_.by(method.table_.cells(facts), horizon))
-    base = float(method.table_.curves_.by(np.zeros(1, np.int64), horizon)[0])
+    table = logit(method.table_.chances(facts, horizon))
+    base = method.table_.usual(horizon)
     parts["stage"] = table - float(logit(np.array([base]))[0])
     adjustment = method.adjustment(horizon)
     if adjustment is not None:
@@ -261,9 +261,9 @@ def calls(method: Multivariable, snapshot: Snapshot, period_end: date) -> pl.Dat
     ever = np.maximum(method.chances(facts, EVENTUALLY), by)
     options = np.column_stack([by, 1 - ever, ever - by])
     call = np.array(["WIN", "LOSE", "SLIP"])[options.argmax(axis=1)]
-    curve = method.table_.curves_.won[method.table_.cells(facts)]
+    curve = method.table_.curves(facts)
     reached = curve >= _EVEN * curve[:, -1:]
-    expected = method.after(FOLLOWED[reached.argmax(axis=1)], snapshot)
+    expected = method.after(GRID[reached.argmax(axis=1)], snapshot)
     predicted = expected.set(pl.Series(curve[:, -1] <= 0), None)
     return facts.select(
         *KEY,

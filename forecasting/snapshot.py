@@ -147,7 +147,7 @@ class History:
         others = ("close_date", "forecast_category", "next_step", "rep_probability", "rep_amount")
         return outcomes.with_columns(
             stage.value(stage_at).alias("stage_id"),
-            self._constant("pipeline", "pipeline_id", row, at).alias("pipeline_id"),
+            self.pipelines(row, at).alias("pipeline_id"),
             self._constant("owner", "owner_id", row, at).alias("owner_id"),
             pl.Series("entered", stage.time(stage_at)),
             *(
@@ -199,9 +199,13 @@ class History:
         """Per deal what one unit of its own currency is worth at home now; NaN where unknown."""
         return self._factor
 
+    def pipelines(self, row: Ints, at: Ints | int) -> pl.Series:
+        """As pipeline_id of `states`."""
+        return self._constant("pipeline", "pipeline_id", row, at)
+
     def _pipelines_told(self, row: Ints, at: Ints) -> pl.Series:
         """The pipeline of each deal at each instant; its present one where nobody tells."""
-        then = self._constant("pipeline", "pipeline_id", row, at)
+        then = self.pipelines(row, at)
         return pl.select(pl.coalesce(then, self.deals["pipeline_id"].gather(row))).to_series()
 
     def _status(

@@ -16,7 +16,7 @@ from forecasting import boosting
 from forecasting.additive import Adjustment, learn, nearest
 from forecasting.amounts import Amounts
 from forecasting.boosting import Boosting
-from forecasting.conversion import FOLLOWED, PRIOR_DEALS, ConversionTable
+from forecasting.conversion import ConversionTable
 from forecasting.features import Landmarks, landmarks, open_facts
 from forecasting.history import KEY
 from forecasting.logistic import expit, logit
@@ -27,9 +27,10 @@ from forecasting.new_business import NewBusiness
 from forecasting.periods import Period
 from forecasting.segments import ALL_SEGMENTS, SegmentKind
 from forecasting.snapshot import Snapshot
+from forecasting.stage_chain import GRID, PRIOR_EXITS
 from forecasting.tracks import Floats
 
-EVENTUALLY: float = float(FOLLOWED[-1])
+EVENTUALLY: float = float(GRID[-1])
 """Paced days within which a deal that is won at all is taken to be won."""
 
 INSTEAD = "opportunity_stage"
@@ -49,7 +50,7 @@ less often than small ones.
 class Multivariable:
     """`learned`: "table" takes stage and time in stage alone, "additive" everything that is known,
     "boosted" the same by boosted trees (needs LightGBM, see `forecasting.boosting`).
-    `prior_deals`: how many deals' worth of the wider curve are mixed into a narrower one.
+    `prior_exits`: how many exits' worth of what is usual are mixed into the table's rates.
 
     After `fit`: `table_`, `amounts_`, `new_`, `sample_` (deals that the lessons are of), `won_`.
     Where no deal of the past was seen both open and decided, there is nothing to learn from:
@@ -61,10 +62,10 @@ class Multivariable:
     def __init__(
         self,
         learned: Literal["table", "additive", "boosted"] = "additive",
-        prior_deals: float = PRIOR_DEALS,
+        prior_exits: float = PRIOR_EXITS,
     ) -> None:
         self.learned = learned
-        self.prior_deals = prior_deals
+        self.prior_exits = prior_exits
 
     @property
     def variant(self) -> str:
@@ -72,7 +73,7 @@ class Multivariable:
 
     @property
     def parameters(self) -> Mapping[str, float | int | str]:
-        return {"learned": self.learned, "prior_deals": self.prior_deals}
+        return {"learned": self.learned, "prior_exits": self.prior_exits}
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Learn from every deal that was open at a past instant, decided or not. ImportError with
@@ -82,8 +83,8 @@ class Multivariable:
             raise ValueError(f"learned is {self.learned!r}: 'table', 'additive' or 'boosted'")
         if self.learned == "boosted" and not boosting.available():
             raise ImportError(boosting.INSTALL)
-        if not self.prior_deals > 0:
-            raise ValueError(f"prior_deals is {self.prior_deals}: it has to be above 0")
+        if not self.prior_exits > 0:
+            raise ValueError(f"prior_exits is {self.prior_exits}: it has to be above 0")
         known = landmarks(snapshot)
         self.sample_ = int(np.unique(known.row).size)
         self.won_ = int(np.unique(known.row[known.won]).size)
@@ -91,7 +92,7 @@ class Multivariable:
         if not (known.won | known.lost).any():
             self.instead_ = OpportunityStage("learned").fit(snapshot)
         else:
-            self.table_ = ConversionTable(self.prior_deals).fit(known)
+            self.table_ = ConversionTable(self.prior_exits).fit(known)
             self.amounts_ = Amounts().fit(snapshot, known)
             self.new_ = NewBusiness().fit(snapshot)
         self._known: Landmarks = known
@@ -131,7 +132,7 @@ class Multivariable:
         """P(won within `horizon` paced days) of deals as `features.open_facts` gives them."""
         if horizon <= 0:
             return np.zeros(facts.height)
-        chance = self.table_.curves_.by(self.table_.cells(facts), horizon)
+        chance = self.table_.chances(facts, horizon)
         adjustment = self.adjustment(horizon)
         if adjustment is None or not facts.height:
             return chance

@@ -57,8 +57,8 @@ class Forecast(Strict):
     prior_deals: float = Field(
         10,
         gt=0,
-        description="How many deals' worth of the pipeline's own average are mixed into a "
-        "probability learned from few deals. Higher = more cautious.",
+        description="How many deals' worth of the pipeline's own average opportunity_stage mixes "
+        "into a probability learned from few deals. Higher = more cautious.",
     )
     show_rep_figures: bool = Field(
         False,

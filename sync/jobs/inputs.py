@@ -80,8 +80,8 @@ _VARIANT: Final = {
 }
 """What each method calls the choice of its variant."""
 
-_CAUTIOUS: Final = ("opportunity_stage", "multivariable")
-"""Methods that mix a wider average into what is learned from few deals."""
+_CAUTIOUS: Final = ("opportunity_stage",)
+"""Methods that mix so many deals' worth of a wider average into what is learned from few."""
 
 
 def methods_of(config: Config) -> list[ForecastMethod]:

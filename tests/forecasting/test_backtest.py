@@ -284,3 +284,29 @@ def test_origins_at_which_nobody_can_speak_have_no_combination() -> None:
     later = backtest.combined(results.with_columns(note), actual)
     assert later["origin"].min() == date(2025, 11, 3)
     assert later.columns == made.columns
+
+
+@pytest.mark.parametrize(("parts", "fitted"), [((1.0, 0.0), 0), ((0.5, 0.5), 1), ((0.9, 0.1), 1)])
+def test_weights_chosen_by_a_record_take_as_many_figures_from_it(
+    parts: tuple[float, float], fitted: int
+) -> None:
+    """Of twins that say the same any weights leave the same errors; a second one in the mix is
+    worth a figure more, for its weight was chosen.
+    """
+    results, actual, _ = combined()
+    half = results.filter(pl.col("variant") == "half")
+    record = backtest.record(
+        pl.concat([half, half.with_columns(pl.lit("twin").alias("variant"))]), actual
+    )
+    origin = half["origin"].max()
+    assert isinstance(origin, date)
+    totals = half.filter(pl.col("origin") == origin)
+    named = zip((("open_count", "half"), ("open_count", "twin")), parts, strict=True)
+    weights = {method: part for method, part in named if part}
+    (period,) = backtest.periods_in(totals)
+    shock = backtest._shocks(record, totals, origin, {period: weights})[period]
+    worth = 1 + (shock.sample - 1) / 2  # Mondays of 14 days
+    errors = 0.3**2 * shock.sample / (shock.sample - fitted)
+    beyond = (errors - 1e-3) / (1 + 1e-3)
+    assert shock.sd**2 == pytest.approx((4 * 0.01 + worth * beyond) / (4 + worth))
+    assert shock.degrees == 4 + shock.sample

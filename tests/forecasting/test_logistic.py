@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecasting.logistic import Columns, Members, expit, fit_logistic, shares
+from forecasting.logistic import Columns, Members, WithNumber, expit, fit_logistic, shares
 
 SIZES = (3, 1, 5)
 
@@ -35,3 +35,10 @@ def test_counting_classes_gives_what_the_matrix_gives() -> None:
     fitted = fit_logistic(members, won, offset, 0.7, penalty)
     assert fitted == pytest.approx(fit_logistic(columns, won, offset, 0.7, penalty), abs=1e-9)
     assert np.corrcoef(fitted, beta)[0, 1] > 0.8
+    number, slope = rng.normal(size=800), np.append(beta, 0.7)
+    both = WithNumber(members, number)
+    wider = Columns(np.column_stack([columns.matrix, number]))
+    assert both.width == wider.width
+    assert both.scores(slope) == pytest.approx(wider.scores(slope))
+    assert both.sums(weights) == pytest.approx(wider.sums(weights))
+    assert both.products(weights) == pytest.approx(wider.products(weights), abs=1e-9)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from forecasting.conversion import FOLLOWED
 from forecasting.features import open_facts
 from forecasting.history import stage_stays
 from forecasting.methods import Multivariable
@@ -17,6 +16,7 @@ from forecasting.outlook import outlook
 from forecasting.process import stage_norms
 from forecasting.reasons import REASONS, calls, contributions, reasons
 from forecasting.snapshot import History
+from forecasting.stage_chain import GRID
 from forecasting.wording import LANGUAGES, Language
 from tests.contract.test_methods import BUSY, busy
 from tests.forecasting.frames import AS_OF, OWNERS, STAGES, TODAY, ZONE, deals, now
@@ -45,13 +45,11 @@ def test_points_are_shared_out_by_log_odds() -> None:
     """What lifts the odds twice as much has twice the points; what lowers them takes some away."""
     told = contributions(METHOD, SNAPSHOT, 28.0)
     facts = open_facts(SNAPSHOT)
-    curves, cells = METHOD.table_.curves_, METHOD.table_.cells(facts)
-    (base,) = curves.by(np.zeros(1, np.int64), 28.0)
+    table, base = METHOD.table_.chances(facts, 28.0), METHOD.table_.usual(28.0)
     adjustment = METHOD.adjustment(28.0)
     assert adjustment is not None
     parts = adjustment.contributions(facts, 28.0)
-    parts["stage"] = np.log(curves.by(cells, 28.0) / (1 - curves.by(cells, 28.0)))
-    parts["stage"] = parts["stage"] - np.log(base / (1 - base))
+    parts["stage"] = np.log(table / (1 - table)) - np.log(base / (1 - base))
     worth = (METHOD.chances(facts, 28.0) - base) / sum(parts.values())
     assert (worth > 0).all()
     for name, effect in parts.items():
@@ -141,15 +139,15 @@ def test_the_call_is_for_the_quarter_whatever_the_month() -> None:
 
 
 def test_the_predicted_day_is_the_middle_of_those_on_which_it_would_be_won() -> None:
-    cells = METHOD.table_.cells(open_facts(SNAPSHOT))
-    curves = METHOD.table_.curves_
+    facts = open_facts(SNAPSHOT)
     told = calls(METHOD, SNAPSHOT, TODAY)["predicted_close_date"].to_list()
-    for cell, day in zip(cells[:, None], told, strict=True):
-        ever = float(curves.by(cell, 728.0)[0])
+    for place, day in enumerate(told):
+        deal = facts[place]
+        (ever,) = METHOD.table_.chances(deal, 728.0)
         begins, ends = (METHOD.days_to(day + timedelta(days=n), SNAPSHOT) for n in (0, 1))
-        before, after = FOLLOWED[begins > FOLLOWED], FOLLOWED[ends <= FOLLOWED]
-        assert not before.size or curves.by(cell, before[-1])[0] < ever / 2
-        assert not after.size or curves.by(cell, after[0])[0] >= ever / 2
+        before, after = GRID[begins > GRID], GRID[ends <= GRID]
+        assert not before.size or METHOD.table_.chances(deal, float(before[-1]))[0] < ever / 2
+        assert not after.size or METHOD.table_.chances(deal, float(after[0]))[0] >= ever / 2
 
 
 def test_calls_are_the_likeliest_outcome() -> None:

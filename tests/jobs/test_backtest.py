@@ -233,7 +233,7 @@ def test_what_is_stored_tells_method_parameters_and_cut_off(finished: App) -> No
         said = connection.execute(select(schema.prediction)).mappings().all()
         scored = connection.execute(select(schema.backtest_score)).mappings().all()
     parameters = {(row["method"], row["variant"]): row["parameters"] for row in made}
-    assert parameters["multivariable", "additive"] == {"learned": "additive", "prior_deals": 10.0}
+    assert parameters["multivariable", "additive"] == {"learned": "additive", "prior_exits": 2.0}
     assert parameters["historical", "mean"] == {"model": "mean"}
     for row in (*made, *said, *scored):
         assert START <= row["as_of"] < START + timedelta(seconds=1)  # the pull took a little
