@@ -121,7 +121,10 @@ def _pace(past: Past) -> Pace:
     earliest = int(known.min()) if known.size else until
     # with a day to spare for zones west of Greenwich
     first = datetime.fromtimestamp(earliest // 1_000_000, UTC).date() - timedelta(days=1)
-    return learn(events, max(first, today - timedelta(days=_LONGEST)), today, history.zone)
+    told = past.outcomes()
+    lives = history.created[told["row"].to_numpy()], told["closed"].to_numpy()
+    begins = max(first, today - timedelta(days=_LONGEST))
+    return learn(events, begins, today, history.zone, lives)
 
 
 def _grid(created: Ints, ended: Ints, now: int, most_rows: int) -> tuple[int, Ints, Ints]:

@@ -74,11 +74,15 @@ class Pace:
         return np.interp(self.at(instant) + paced_days, self.passed, self.edges).astype(np.int64)
 
 
-def learn(events: Ints, first: date, today: date, zone: str) -> Pace:
+def learn(
+    events: Ints, first: date, today: date, zone: str, lives: tuple[Ints, Ints] | None = None
+) -> Pace:
     """The pace that `events` (instants before `today`) show, from `first` to three years ahead.
 
     Weekdays as events fell on them over the last two years; weeks of the year against the year
-    around them, where `FEWEST_YEARS` whole years are known; both drawn towards 1.
+    around them, where `FEWEST_YEARS` whole years are known; both drawn towards 1. `lives`: where
+    events are of deals, when each deal came and ended: a week in which twice as many were open and
+    twice as much happened is no faster than others.
     """
     days = pl.date_range(first, today + timedelta(days=_AHEAD_DAYS), eager=True)
     edges = _midnights(days, zone)
@@ -89,8 +93,11 @@ def learn(events: Ints, first: date, today: date, zone: str) -> Pace:
     daily = np.bincount(place, minlength=past)[begin:past].astype(float)
     if daily.any():
         daily = np.minimum(daily, _BURST * float(np.median(daily[daily > 0])))
+    standing = np.ones(past) if lives is None else _standing(*lives, edges[: past + 1])
     weekday = days.dt.weekday().to_numpy().astype(np.int64) - 1
-    pace = _weekdays(daily, weekday[begin:past])[weekday] * _weeks(daily, past, len(days))
+    pace = _weekdays(daily, weekday[begin:past])[weekday] * _weeks(
+        daily, standing[begin:past], past, len(days)
+    )
     return Pace(first, edges, np.concatenate([[0.0], np.cumsum(pace)[:-1]]))
 
 
@@ -109,19 +116,35 @@ def _weekdays(daily: Floats, weekday: Ints) -> Floats:
     return np.asarray((counts + PRIOR_EVENTS) / (counts.sum() / 7 + PRIOR_EVENTS))
 
 
-def _weeks(daily: Floats, past: int, length: int) -> Floats:
+def _standing(came: Ints, ended: Ints, edges: Ints) -> Floats:
+    """How many deals were open on each day between `edges`."""
+    last = len(edges) - 1
+    begun, over = (
+        np.bincount(
+            np.clip(np.searchsorted(edges, at, "right") - 1, 0, last), minlength=last + 1
+        ).cumsum()
+        for at in (came, ended)
+    )
+    return np.asarray((begun - over)[:last], float)
+
+
+def _weeks(daily: Floats, standing: Floats, past: int, length: int) -> Floats:
     """Pace of each of `length` days, `past` of them before today, by its week of the year against
-    the 52 weeks around it; of mean 1.
+    the 52 weeks around it, as many deals being open in it as were; of mean 1.
     """
     count = len(daily) // 7
     if count < FEWEST_YEARS * WEEKS:
         return np.ones(length)
-    weekly = daily[len(daily) - 7 * count :].reshape(count, 7).sum(axis=1)
+    weekly, opened = (
+        each[len(each) - 7 * count :].reshape(count, 7).sum(axis=1) for each in (daily, standing)
+    )
     around = np.ones(WEEKS + 1)
     around[[0, -1]] = 0.5
-    level = np.convolve(weekly, around / WEEKS, "valid")
     half = WEEKS // 2
-    middle = weekly[half : half + len(level)]
+    usual_open = np.convolve(opened, around, "valid")
+    inside = slice(half, half + len(usual_open))
+    level = np.convolve(weekly, around, "valid") * opened[inside] / np.maximum(usual_open, 1.0)
+    middle = weekly[inside]
     place = (np.arange(half, half + len(level)) - count) % WEEKS
     seen = np.bincount(place, middle, minlength=WEEKS)
     usual = np.bincount(place, level, minlength=WEEKS)

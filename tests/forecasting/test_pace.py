@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from forecasting.methods import Multivariable
 from forecasting.pace import PRIOR_EVENTS, Pace, learn
-from forecasting.tracks import DAY_US, Ints
+from forecasting.tracks import DAY_US, NEVER, Ints
 from tests.forecasting.frames import change, changes, deals, now
 
 TODAY = date(2026, 3, 16)  # a Monday
@@ -61,6 +61,28 @@ def test_a_july_in_which_little_happens_passes_slowly_every_year() -> None:
     assert pace.by_day(date(2027, 1, 1)) - pace.by_day(date(2026, 1, 1)) == pytest.approx(
         365, rel=0.02
     )
+
+
+def test_a_january_with_twice_the_deals_and_twice_the_moves_is_no_faster() -> None:
+    """Ten deals are open all the time, ten more each January: moves for each come as ever."""
+    moves = np.concatenate([every_day(lambda _: True, times=3), every_day(in_january, times=3)])
+    januaries = [date(year, 1, 1) for year in range(2023, 2027)]
+    came = np.concatenate([np.repeat(at_noon(FIRST), 10), np.repeat(at_noon(*januaries), 10)])
+    ended = np.full(len(came), NEVER)
+    ended[10:] = came[10:] + 31 * DAY_US
+    plain = learn(moves, FIRST, TODAY, "UTC")
+    told = learn(moves, FIRST, TODAY, "UTC", (came, ended))
+    january, september = date(2027, 1, 4), date(2026, 9, 7)
+    assert passing(plain, january, 21) > 1.5 * passing(plain, september, 21)
+    assert passing(told, january, 21) == pytest.approx(passing(told, september, 21), rel=0.1)
+    july = every_day(lambda day: day.month != 7 or day.day % 5 == 0, times=3)
+    slow = learn(july, FIRST, TODAY, "UTC", (came[:10], ended[:10]))
+    assert passing(slow, date(2026, 7, 6), 21) < 0.5 * passing(slow, september, 21)
+
+
+def in_january(day: object) -> bool:
+    assert isinstance(day, date)
+    return day.month == 1
 
 
 def test_one_year_is_no_season() -> None:
