@@ -56,8 +56,9 @@ class Classes:
         amounts = facts["amount"].drop_nulls()
         bounds = [amounts.quantile(share) for share in _AMOUNT_SHARES] if len(amounts) else []
         self.amounts_ = np.unique(np.array(bounds, float))
-        scale = _log_amount(facts)
-        self.scale_ = float(scale.mean() or 0.0), float(scale.std() or 1.0)  # type: ignore[arg-type]
+        sizes = _log_amount(facts).drop_nulls().to_numpy()
+        spread = float(sizes.std(ddof=1)) if sizes.size > 1 else 0.0
+        self.scale_ = float(sizes.mean()) if sizes.size else 0.0, spread or 1.0
         self.steps_ = bool(facts["next_step"].any())
         return self
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.features import Landmarks
+from forecasting.positions import positions
 from forecasting.stage_chain import GRID, PRIOR_EXITS, StageChain
 from forecasting.tracks import Floats, Ints
 
@@ -74,15 +75,15 @@ class _Placed:
         pipelines = stages.select("pipeline_id").unique(maintain_order=True)
         self.pipelines = pipelines.height
         alone = stages.filter(pl.col("stage_id").is_not_null() & pl.col("stage_id").is_unique())
-        place = np.append(_positions(alone, stages), -1)  # -1, the last one, is of none
-        by_itself = place[_positions(facts, alone.select("stage_id"))]
+        place = np.append(positions(alone, stages), -1)  # -1, the last one, is of none
+        by_itself = place[positions(facts, alone.select("stage_id"))]
         untold = facts["pipeline_id"].is_null().to_numpy() & (by_itself >= 0)
-        self.stage = np.where(untold, by_itself, _positions(facts, stages))
-        self.pipeline_of_stage = _positions(stages, pipelines)
+        self.stage = np.where(untold, by_itself, positions(facts, stages))
+        self.pipeline_of_stage = positions(stages, pipelines)
         self.pipeline = np.where(
             self.stage >= 0,
             np.append(self.pipeline_of_stage, -1)[self.stage],
-            _positions(facts, pipelines),
+            positions(facts, pipelines),
         )
         days = facts["stage_paced"].fill_null(np.nan).to_numpy()
         self.timed = (self.stage >= 0) & ~np.isnan(days)
@@ -94,13 +95,3 @@ def _means(values: Floats, group: Ints, groups: int, otherwise: Floats | float) 
     count = np.bincount(group, minlength=groups)
     total = np.bincount(group, values, minlength=groups)
     return np.where(count > 0, total / np.maximum(count, 1), otherwise)
-
-
-def _positions(frame: pl.DataFrame, index: pl.DataFrame) -> Ints:
-    """Which row of `index` each row of `frame` is of, -1 for none."""
-    keys = index.columns
-    numbered = index.with_row_index("number")
-    found = frame.select(keys).join(
-        numbered, on=keys, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return found["number"].cast(pl.Int64).fill_null(-1).to_numpy()

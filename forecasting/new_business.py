@@ -16,6 +16,7 @@ from forecasting.features import landmarks
 from forecasting.methods.totals import NEW_COLUMNS, SEGMENT_COLUMNS
 from forecasting.pace import learn
 from forecasting.periods import Period
+from forecasting.positions import positions
 from forecasting.snapshot import Snapshot
 from forecasting.tracks import Floats, Ints, micros
 
@@ -84,7 +85,7 @@ class NewBusiness:
         days = np.maximum(self._pace.between(micros(cohort["created_at"]), ended), 0.0)
         won = (cohort["status"] == "won").to_numpy() & dated
         lost = (cohort["status"] == "lost").to_numpy() & dated
-        cell = _positions(cohort["pipeline_id"], pipelines)
+        cell = positions(cohort, pipelines.to_frame("pipeline_id"))
         everyone = np.zeros(len(cell), np.int64)
         sizes = np.bincount(cell, minlength=len(pipelines)).astype(float)
         account = curves(everyone, 1, days, won, lost, np.array([float(len(cell))]))
@@ -98,7 +99,7 @@ class NewBusiness:
         """
         won = deals.filter((pl.col("status") == "won") & pl.col("amount").is_not_null())
         amount = won["amount"].to_numpy()
-        cell = _positions(won["pipeline_id"], pipelines)
+        cell = positions(won, pipelines.to_frame("pipeline_id"))
         inside = cell >= 0
         counts = np.bincount(cell[inside], minlength=len(pipelines))
         found = []
@@ -175,15 +176,3 @@ def _best_window(per_day: Ints, passed: Floats) -> int:
                 for origin in origins
             )
     return min(errors, key=lambda window: (errors[window], -window)) if errors else usual
-
-
-def _positions(values: pl.Series, known: pl.Series) -> Ints:
-    """Where each value stands in `known`, -1 for one that does not."""
-    frame = values.to_frame("value").join(
-        known.to_frame("value").with_row_index("place"),
-        on="value",
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
-    )
-    return frame["place"].cast(pl.Int64).fill_null(-1).to_numpy()

@@ -8,6 +8,7 @@ import polars as pl
 
 from forecasting.history import pipeline_by_stage, status_by_stage
 from forecasting.pace import Pace
+from forecasting.positions import positions
 from forecasting.snapshot import Past
 from forecasting.tracks import DAY_US, NEVER, Floats, Ints
 
@@ -19,7 +20,6 @@ MOST_DEALS: Final = 50_000
 """Of more deals a sample is taken: more teach little more."""
 
 _KEY: Final = ("pipeline_id", "stage_id")
-_NEXT: Final = tuple(f"next_{name}" for name in _KEY)
 _ENDS: Final = {"won": WON, "lost": LOST, "open": UNDER_WAY}
 _MOMENT: Final = 0.01
 """Paced days that a stay lasts at least, so that what is passed on at once is no division by 0."""
@@ -56,13 +56,14 @@ def stage_exits(
         pl.col("ended") > begins
     )
     stages = stays.select(_KEY).unique().sort(_KEY)
+    following = stays.select(pl.col(f"next_{name}").alias(name) for name in _KEY)
+    onward = pl.Series(positions(following, stages))
     led_to = stays["end"].replace_strict(_ENDS, default=None, return_dtype=pl.Int64)
-    onward = _numbers(stays.select(pl.col(_NEXT).name.map(lambda name: name[5:])), stages)
     at = stays["at"].to_numpy()
     since = pace.between(at, np.maximum(at, begins))
     return StageExits(
         stages,
-        _numbers(stays, stages).to_numpy(),
+        positions(stays, stages),
         led_to.fill_null(onward).to_numpy(),
         since,
         np.maximum(pace.between(at, stays["ended"].to_numpy()), since + _MOMENT),
@@ -124,10 +125,3 @@ def _stays(entries: pl.DataFrame, ends: pl.DataFrame, past: Past) -> pl.DataFram
             .then("next_kind"),
         )
     )
-
-
-def _numbers(stays: pl.DataFrame, stages: pl.DataFrame) -> pl.Series:
-    """Which of `stages` each row is of."""
-    numbered = stages.with_row_index("number")
-    found = stays.join(numbered, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
-    return found["number"].cast(pl.Int64)

@@ -80,15 +80,12 @@ _VARIANT: Final = {
 }
 """What each method calls the choice of its variant."""
 
-_CAUTIOUS: Final = ("opportunity_stage",)
-"""Methods that mix so many deals' worth of a wider average into what is learned from few."""
-
 
 def methods_of(config: Config) -> list[ForecastMethod]:
     """Every method with its variants, by the configuration; those on trial where installed."""
     prior = {"prior_deals": config.forecast.prior_deals}
     return [
-        METHODS[name](**{_VARIANT[name]: variant}, **(prior if name in _CAUTIOUS else {}))
+        METHODS[name](**{_VARIANT[name]: variant}, **(prior if name == "opportunity_stage" else {}))
         for name, variant in (*ORDER, *(sorted(ON_TRIAL) if boosting.available() else ()))
         if name in METHODS
     ]
